@@ -1,0 +1,14 @@
+import { CreatePlatform1793000000000 } from './1793000000000-create-platform.js';
+import { CreateAudit1793000000100 } from './1793000000100-create-audit.js';
+import { CreateIdentity1793000000200 } from './1793000000200-create-identity.js';
+import { CreateIpamPools1793000000300 } from './1793000000300-create-ipam-pools.js';
+import { CreateIpamSpace1793000000400 } from './1793000000400-create-ipam-space.js';
+
+/** Every migration, in the order they run. */
+export const migrations = [
+  CreatePlatform1793000000000,
+  CreateAudit1793000000100,
+  CreateIdentity1793000000200,
+  CreateIpamPools1793000000300,
+  CreateIpamSpace1793000000400,
+];

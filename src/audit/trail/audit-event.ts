@@ -1,0 +1,26 @@
+/** Which retention class keeps an event; the numbers are rows of audit_heads. */
+export const categoryClass = { meta: 0, access: 1, ipam: 3, governance: 7 } as const;
+
+export type AuditCategory = keyof typeof categoryClass;
+export const auditSeverities = ['info', 'low', 'medium', 'high', 'critical'] as const;
+export type AuditSeverity = (typeof auditSeverities)[number];
+export const auditOutcomes = ['success', 'failure', 'denied'] as const;
+export type AuditOutcome = (typeof auditOutcomes)[number];
+
+/** What a module says happened. Who, from where and in which request is taken from the context, never from the caller. */
+export interface AuditEvent {
+  /** Past tense: `pool.created`. */
+  action: string;
+  category: AuditCategory;
+  resource?: { type: string; id: string; name?: string };
+  /** The row as it was and as it is; fields that differ are recorded as changes. Only `after`: created. Only `before`: gone. */
+  before?: object;
+  after?: object;
+  outcome?: AuditOutcome;
+  severity?: AuditSeverity;
+  /** Figures and reasons that belong to the act rather than to the resource. */
+  detail?: Record<string, unknown>;
+  flags?: readonly string[];
+  /** For acts before there is a principal, such as a login. */
+  actor?: { kind: string; id: string; name: string };
+}

@@ -1,0 +1,53 @@
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../../config/app-config.js';
+
+/** Keys of access tokens by `kid`; the first one signs, all of them verify. */
+export interface KeyRing {
+  signing: { kid: string; key: KeyObject };
+  byKid: ReadonlyMap<string, KeyObject>;
+}
+
+/** Secret keys from the environment, or made once and kept in the var folder, readable by their owner alone. */
+@Injectable()
+export class KeyStore {
+  readonly jwt: KeyRing;
+  /** Authenticates what this program wrote to the audit trail. */
+  readonly auditWriter: KeyObject;
+
+  constructor(config: AppConfig) {
+    const folder = path.join(config.varDirectory, 'keys');
+    const pairs = (config.auth.jwtKeys ?? kept(folder, 'access-token', () => `${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64url')}`))
+      .split(',')
+      .map((pair) => {
+        const [kid = '', key = ''] = pair.split(':');
+        // A KeyObject, not its bytes: jsonwebtoken verifies fifty times slower with the latter.
+        return [kid, createSecretKey(Buffer.from(key, 'base64url'))] as const;
+      });
+    const [first] = pairs;
+    if (!first) throw new Error('The key ring is empty.');
+    this.jwt = { signing: { kid: first[0], key: first[1] }, byKid: new Map(pairs) };
+    this.auditWriter = createSecretKey(Buffer.from(config.audit.key ?? kept(folder, 'audit-writer', () => randomBytes(32).toString('base64url')), 'base64url'));
+  }
+}
+
+/** The file's text; made first when absent. Two processes that start at once end up with the same one. */
+function kept(folder: string, name: string, make: () => string): string {
+  const file = path.join(folder, name);
+  if (!existsSync(file)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const draft = `${file}.${randomBytes(4).toString('hex')}`;
+    writeFileSync(draft, make(), { mode: 0o600, flag: 'wx' });
+    try {
+      linkSync(draft, file);
+    } catch (error) {
+      if (!existsSync(file)) throw error;
+    } finally {
+      rmSync(draft);
+    }
+  }
+  chmodSync(file, 0o600);
+  return readFileSync(file, 'utf8').trim();
+}

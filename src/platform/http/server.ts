@@ -1,0 +1,105 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { v7 as uuidv7 } from 'uuid';
+import { type AppConfig } from '../../config/app-config.js';
+import { AppError } from '../../kernel/app-error.js';
+import { type RequestContext, runInContext } from '../context/request-context.js';
+import { problemOf } from './problem.js';
+
+const MAX_DEPTH = 32;
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+const contexts = new WeakMap<FastifyRequest, RequestContext>();
+
+/** A Fastify server with time-outs that close slow connections, proxies believed by list only, and a request context before anything else. */
+export function createAdapter(config: AppConfig): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    trustProxy: config.http.trustedProxies.length > 0 ? [...config.http.trustedProxies] : false,
+    bodyLimit: config.http.bodyLimit,
+    requestTimeout: 120_000,
+    connectionTimeout: 125_000,
+    keepAliveTimeout: 15_000,
+    http: { headersTimeout: 8000, connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 },
+    forceCloseConnections: 'idle',
+    genReqId: requestId,
+    requestIdHeader: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => badUrl(request, reply),
+    clientErrorHandler: (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    },
+  });
+  const server: FastifyInstance = adapter.getInstance();
+  acceptJsonOnly(server);
+  openContext(server);
+  return adapter;
+}
+
+/** JSON bodies only; a form or text body is refused before any handler, which also keeps cross-site form posts out. */
+function acceptJsonOnly(server: FastifyInstance): void {
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') {
+      done(null, undefined);
+      return;
+    }
+    parse(request, body, (error, value: unknown) => {
+      if (error) done(new AppError('unparsable', 'unparsable_json', 'The body is not JSON.', { cause: error }), undefined);
+      else done(refusal(value) ?? null, value);
+    });
+  });
+}
+
+/** Nesting beyond what any route needs, NUL and lone surrogates are refused here: validators and PostgreSQL would fail on them later. */
+function refusal(body: unknown): AppError | undefined {
+  let level: unknown[] = [body];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) return new AppError('unparsable', 'too_deep', `The body is nested more than ${MAX_DEPTH} levels deep.`);
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
+        return new AppError('unparsable', 'bad_text', 'Text must be well-formed Unicode without NUL.');
+      if (typeof value === 'object' && value !== null) next.push(...(Array.isArray(value) ? value : [...Object.keys(value), ...Object.values(value)]));
+    }
+    level = next;
+  }
+  return undefined;
+}
+
+function openContext(server: FastifyInstance): void {
+  server.addHook('onRequest', (request, reply, done) => {
+    const context: RequestContext = {
+      requestId: request.id,
+      clientAddress: plainAddress(request.ip),
+      peerAddress: plainAddress(request.socket.remoteAddress ?? ''),
+      method: request.method,
+      route: request.routeOptions.url ?? '(none)',
+    };
+    const userAgent = request.headers['user-agent'];
+    // Control characters are escaped: a name in a log must not be able to write a line of its own.
+    if (userAgent !== undefined) context.userAgent = JSON.stringify(userAgent.slice(0, 512)).slice(1, -1);
+    contexts.set(request, context);
+    void reply.header('x-request-id', request.id);
+    runInContext(context, done);
+  });
+  // The body arrives in the socket's own async context, so the request's is entered again after it was read.
+  server.addHook('preValidation', (request, _reply, done) => {
+    const context = contexts.get(request);
+    if (context) runInContext(context, done);
+    else done();
+  });
+}
+
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
+}
+
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+function badUrl(request: FastifyRequest, reply: FastifyReply): void {
+  const problem = problemOf(new AppError('unparsable', 'bad_url', 'The URL cannot be read.'), request.id);
+  void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(problem);
+}
