@@ -49,6 +49,9 @@ export class CreateAudit1793000000100 implements MigrationInterface {
     await q.query('CREATE INDEX audit_log_resource ON audit_log (resource_type, resource_id, id DESC)');
     await q.query('CREATE INDEX audit_log_correlation ON audit_log (correlation_id)');
     await q.query('CREATE INDEX audit_log_action ON audit_log (action, id DESC)');
+    // The few that somebody should look at, found without walking the many.
+    await q.query(`CREATE INDEX audit_log_notable ON audit_log (severity, id DESC) WHERE severity <> 'info'`);
+    await q.query(`CREATE INDEX audit_log_unsuccessful ON audit_log (outcome, id DESC) WHERE outcome <> 'success'`);
     await q.query('CREATE INDEX audit_log_time ON audit_log USING brin (occurred_at)');
 
     // One row a retention class: how many leaves its log has. The filer holds all of them while it works, so there is one filer.
@@ -114,6 +117,29 @@ export class CreateAudit1793000000100 implements MigrationInterface {
         RETURN made;
       END $$`);
 
+    // An event as its columns need it, whatever was written: one row that cannot be read must not keep all that follow from being filed. Its
+    // payload is filed as it is.
+    await q.query(`
+      CREATE FUNCTION audit_readable(payload text) RETURNS jsonb LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+      DECLARE
+        unreadable CONSTANT jsonb := '{"action": "audit.unreadable", "category": "meta", "severity": "critical", "outcome": "failure", "flags": []}';
+        event jsonb;
+      BEGIN
+        IF NOT pg_input_is_valid(payload, 'jsonb') THEN
+          RETURN unreadable;
+        END IF;
+        event := payload::jsonb;
+        IF jsonb_typeof(event) <> 'object' OR jsonb_typeof(event -> 'flags') IS DISTINCT FROM 'array'
+           OR pg_input_is_valid(event ->> 'at', 'timestamptz') IS NOT TRUE OR event ->> 'action' IS NULL OR event ->> 'category' IS NULL
+           OR event ->> 'severity' IS NULL OR event ->> 'outcome' IS NULL THEN
+          RETURN unreadable;
+        END IF;
+        IF NOT pg_input_is_valid(event #>> '{request,clientIp}', 'inet') THEN
+          RETURN event #- '{request,clientIp}';
+        END IF;
+        RETURN event;
+      END $$`);
+
     // Moves up to max_rows events from the inbox to the log and returns how many. Below the snapshot's xmin every transaction is decided and
     // none can still appear, so (xid, id) is an order without gaps; a sequence or a clock would lose late committers.
     await q.query(`
@@ -128,17 +154,18 @@ export class CreateAudit1793000000100 implements MigrationInterface {
         END IF;
         PERFORM set_config('cadastre.filing', pg_current_xact_id()::text, true);
         WITH due AS MATERIALIZED (
-          SELECT i.ctid AS row_at FROM audit_inbox i WHERE i.xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY i.xid, i.id LIMIT max_rows
+          SELECT i.ctid AS row_at FROM audit_inbox i
+           WHERE i.xid < pg_snapshot_xmin(pg_current_snapshot()) AND i.class IN (SELECT h.class FROM audit_heads h) ORDER BY i.xid, i.id LIMIT max_rows
         ), moved AS (
           DELETE FROM audit_inbox i WHERE i.ctid = ANY (ARRAY (SELECT due.row_at FROM due)) RETURNING i.*
         ), numbered AS (
           SELECT m.*, h.size - 1 + row_number() OVER (PARTITION BY m.class ORDER BY m.xid, m.id) AS seq,
-                 greatest(clock_timestamp(), h.last_sealed_at) AS sealed_at, m.payload::jsonb AS event
+                 greatest(clock_timestamp(), h.last_sealed_at) AS sealed_at, audit_readable(m.payload) AS event
             FROM moved m JOIN audit_heads h ON h.class = m.class
         ), logged AS (
           INSERT INTO audit_log (class, seq, sealed_at, occurred_at, recorded_at, id, xid, actor_id, action, category, severity, outcome,
                                  resource_type, resource_id, client_ip, correlation_id, flags, payload, leaf, emit_mac)
-          SELECT n.class, n.seq, n.sealed_at, (event ->> 'at')::timestamptz, n.recorded_at, n.id, n.xid, event #>> '{actor,id}', event ->> 'action',
+          SELECT n.class, n.seq, n.sealed_at, coalesce((event ->> 'at')::timestamptz, n.recorded_at), n.recorded_at, n.id, n.xid, event #>> '{actor,id}', event ->> 'action',
                  event ->> 'category', event ->> 'severity', event ->> 'outcome', event #>> '{resource,type}', event #>> '{resource,id}',
                  (event #>> '{request,clientIp}')::inet, event ->> 'correlationId',
                  ARRAY (SELECT jsonb_array_elements_text(coalesce(event -> 'flags', '[]'))), n.payload, n.leaf, n.emit_mac
@@ -158,10 +185,10 @@ export class CreateAudit1793000000100 implements MigrationInterface {
                l.client_ip, l.correlation_id, l.flags, l.payload, l.leaf, true AS filed, l.seq
           FROM audit_log l
         UNION ALL
-        SELECT i.id, i.class, (e ->> 'at')::timestamptz, e #>> '{actor,id}', e ->> 'action', e ->> 'category', e ->> 'severity', e ->> 'outcome',
+        SELECT i.id, i.class, coalesce((e ->> 'at')::timestamptz, i.recorded_at), e #>> '{actor,id}', e ->> 'action', e ->> 'category', e ->> 'severity', e ->> 'outcome',
                e #>> '{resource,type}', e #>> '{resource,id}', (e #>> '{request,clientIp}')::inet, e ->> 'correlationId',
                ARRAY (SELECT jsonb_array_elements_text(coalesce(e -> 'flags', '[]'))), i.payload, i.leaf, false, NULL
-          FROM audit_inbox i CROSS JOIN LATERAL (SELECT i.payload::jsonb AS e) p`);
+          FROM audit_inbox i CROSS JOIN LATERAL (SELECT audit_readable(i.payload) AS e) p`);
     await q.query('SELECT audit_ensure_partitions(3)');
     await q.query('REVOKE ALL ON FUNCTION audit_file(int), audit_ensure_partitions(int) FROM PUBLIC');
     await q.query(`
@@ -177,7 +204,7 @@ export class CreateAudit1793000000100 implements MigrationInterface {
 
   async down(q: QueryRunner): Promise<void> {
     await q.query('DROP VIEW audit_events');
-    await q.query('DROP FUNCTION audit_file(int), audit_ensure_partitions(int)');
+    await q.query('DROP FUNCTION audit_file(int), audit_ensure_partitions(int), audit_readable(text)');
     await q.query('DROP TABLE audit_log');
     await q.query('DROP TABLE audit_inbox');
     await q.query('DROP TABLE audit_heads');

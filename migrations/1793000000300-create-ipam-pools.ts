@@ -85,8 +85,10 @@ export class CreateIpamPools1793000000300 implements MigrationInterface {
     await q.query(`CREATE UNIQUE INDEX pools_network_unique ON pools (vrf_id, network) WHERE kind <> 'root'`);
     await q.query(`CREATE UNIQUE INDEX pools_name_unique ON pools (vrf_id, lower(name)) WHERE kind <> 'root'`);
     await q.query(`CREATE UNIQUE INDEX pools_one_root ON pools (vrf_id, family) WHERE kind = 'root'`);
-    // Children of a pool, and the deferred key's own look-up.
-    await q.query('CREATE INDEX pools_by_parent ON pools (parent_id, network)');
+    // Children of a pool in order, from any address on.
+    await q.query('CREATE INDEX pools_by_parent ON pools (parent_id, lower(span))');
+    // Pools inside a network, in every VRF.
+    await q.query('CREATE INDEX pools_by_network ON pools (network)');
     await q.query('CREATE INDEX pools_name_trigrams ON pools USING gin (name gin_trgm_ops)');
   }
 

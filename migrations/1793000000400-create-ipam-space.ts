@@ -87,6 +87,10 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
     await q.query('CREATE INDEX allocations_history ON allocations (address, vrf_id, allocated_at DESC)');
     // Ranges that begin before a searched network and reach into it.
     await q.query('CREATE INDEX allocations_ranges ON allocations (vrf_id, address, last_address) WHERE address <> last_address');
+    // The one range that may reach across an address: live ranges of a pool are disjoint, so it is the nearest below.
+    await q.query(
+      'CREATE INDEX allocations_live_ranges ON allocations (pool_id, address) WHERE address <> last_address AND returned_at IS NULL',
+    );
     // Quarantines that are over.
     await q.query(
       'CREATE INDEX allocations_resting ON allocations (pool_id, quarantined_until) WHERE returned_at IS NULL AND quarantined_until IS NOT NULL',
@@ -126,6 +130,7 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
 
   private async extents(q: QueryRunner): Promise<void> {
     // Prefix length of the largest aligned block inside [lo, hi]. At least: what the caller knows the answer cannot be shorter than.
+    // div, never /: numeric division rounds to some twenty digits, and IPv6 has thirty-nine.
     await q.query(`
       CREATE FUNCTION ipam_fit(width int, lo numeric, hi numeric, at_least int DEFAULT 0) RETURNS smallint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
       DECLARE
@@ -137,7 +142,7 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
         END IF;
         size := 2::numeric ^ (width - len);
         LOOP
-          EXIT WHEN ceil(lo / size) * size + size - 1 <= hi;
+          EXIT WHEN div(lo + size - 1, size) * size + size - 1 <= hi;
           len := len + 1;
           size := div(size, 2);
         END LOOP;
@@ -165,7 +170,7 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
             HINT = json_build_object('pointer', '/address', 'network', p.network);
         END IF;
         SELECT c.id, c.network, c.name INTO holder FROM pools c
-         WHERE c.parent_id = p.id AND c.family = p.family AND c.span && numrange(a_lo, a_hi + 1) LIMIT 1;
+         WHERE c.vrf_id = p.vrf_id AND c.family = p.family AND c.parent_id = p.id AND c.span && numrange(a_lo, a_hi + 1) LIMIT 1;
         IF FOUND THEN
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'address_in_child_pool', DETAIL = text_of || ' lies in the child pool ' || holder.network || '.',
             HINT = json_build_object('poolId', holder.id, 'network', holder.network);
@@ -183,15 +188,17 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'address_is_gateway', DETAIL = host(p.gateway) || ' is the gateway of ' || p.network || '.',
             HINT = json_build_object('poolId', p.id, 'network', p.network);
         END IF;
-        SELECT a.* INTO holder FROM allocations a
-         WHERE a.pool_id = p.id AND a.returned_at IS NULL AND a.address <= last AND a.last_address >= first ORDER BY a.address LIMIT 1;
+        -- What a pool holds is disjoint, so only the nearest below the end can reach in.
+        SELECT x.* INTO holder FROM (
+          SELECT a.* FROM allocations a WHERE a.pool_id = p.id AND a.returned_at IS NULL AND a.address <= last ORDER BY a.address DESC LIMIT 1
+        ) x WHERE x.last_address >= first;
         IF FOUND AND holder.released_at IS NOT NULL THEN
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'address_quarantined', DETAIL = host(holder.address) || ' was released and rests until ' || to_json(holder.quarantined_until)::text || '.',
             HINT = json_build_object('allocationId', holder.id, 'quarantinedUntil', holder.quarantined_until);
         END IF;
         IF FOUND THEN
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'address_taken', DETAIL = host(holder.address) || CASE WHEN holder.address = holder.last_address THEN '' ELSE '–' || host(holder.last_address) END || ' is ' || holder.status || '.',
-            HINT = json_build_object('allocationId', holder.id, 'status', holder.status);
+            HINT = json_build_object('allocationId', holder.id, 'holderStatus', holder.status);
         END IF;
         RAISE EXCEPTION 'drift in pool %: % is neither free nor held', p.id, text_of;
       END $$`);
@@ -261,11 +268,15 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
           FROM unnest(ARRAY[80, 95]) t
          WHERE t <= NEW.level AND EXISTS (SELECT FROM pools p WHERE p.id = NEW.pool_id AND p.kind <> 'root')
         ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+          INSERT INTO jobs (name) VALUES ('ipam.announce-alerts');
+        END IF;
         RETURN NULL;
       END $$`);
     await q.query(`
       CREATE TRIGGER pool_usage_level_changed AFTER UPDATE ON pool_usage FOR EACH ROW
       WHEN (OLD.level IS DISTINCT FROM NEW.level) EXECUTE FUNCTION pool_usage_alert()`);
+    await q.query('CREATE TRIGGER pool_usage_level_set AFTER INSERT ON pool_usage FOR EACH ROW EXECUTE FUNCTION pool_usage_alert()');
   }
 
   private async allocations(q: QueryRunner): Promise<void> {
@@ -517,11 +528,6 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_has_allocations', DETAIL = OLD.network || ' still has ' || n || ' live allocations.',
             HINT = json_build_object('allocations', n);
         END IF;
-        SELECT count(*) INTO n FROM pools c WHERE c.parent_id = OLD.id;
-        IF n > 0 THEN
-          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_has_pools', DETAIL = OLD.network || ' still has ' || n || ' child pools.',
-            HINT = json_build_object('pools', n);
-        END IF;
         UPDATE allocations a SET returned_at = now() WHERE a.pool_id = OLD.id AND a.returned_at IS NULL;
         RETURN OLD;
       END $$`);
@@ -559,23 +565,42 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
         locked uuid;
       BEGIN
         LOOP
-          SELECT x.* INTO p FROM pools x
-           WHERE x.vrf_id = the_vrf AND x.family = family(the_network)
-             AND (x.kind = 'root' OR x.network = ANY (ipam_supernets(the_network)))
-           ORDER BY masklen(x.network) DESC, (x.kind = 'root') LIMIT 1;
+          SELECT x.* INTO p FROM (
+            SELECT o.* FROM pools o WHERE o.vrf_id = the_vrf AND o.kind <> 'root' AND o.network = ANY (ipam_supernets(the_network))
+            UNION ALL
+            SELECT o.* FROM pools o WHERE o.vrf_id = the_vrf AND o.kind = 'root' AND o.family = family(the_network)
+          ) x ORDER BY masklen(x.network) DESC, (x.kind = 'root') LIMIT 1;
           EXIT WHEN NOT FOUND OR p.id = locked;
           PERFORM ipam_lock(p.id);
           locked := p.id;
         END LOOP;
         RETURN p;
       END $$`);
+    // A range lies in one pool: a network that would cut one is refused.
+    await q.query(`
+      CREATE FUNCTION ipam_refuse_cut(parent pools, the_network cidr) RETURNS void LANGUAGE plpgsql AS $$
+      DECLARE
+        cut record;
+      BEGIN
+        SELECT x.* INTO cut FROM (
+          (SELECT a.* FROM allocations a WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <> a.last_address
+              AND a.address < host(the_network)::inet ORDER BY a.address DESC LIMIT 1)
+          UNION ALL
+          (SELECT a.* FROM allocations a WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <> a.last_address
+              AND a.address <= host(broadcast(the_network))::inet ORDER BY a.address DESC LIMIT 1)
+        ) x WHERE x.last_address >= host(the_network)::inet AND NOT (x.address <<= the_network AND x.last_address <<= the_network) LIMIT 1;
+        IF FOUND THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_cuts_range', DETAIL = the_network || ' would cut the ' || cut.status || ' range ' || host(cut.address) || '–' || host(cut.last_address) || '.',
+            HINT = json_build_object('allocationId', cut.id);
+        END IF;
+      END $$`);
     // Prepares the place for a new pool: finds and locks its parent, and moves what the new pool will cover under its id, which the deferred
     // key allows. Returns the parent's id.
     await q.query(`
-      CREATE FUNCTION ipam_make_room(the_vrf uuid, the_network cidr, new_id uuid) RETURNS uuid LANGUAGE plpgsql AS $$
+      CREATE FUNCTION ipam_make_room(the_vrf uuid, the_network cidr, new_id uuid, OUT parent_id uuid, OUT moved_pools int, OUT moved_allocations int)
+      LANGUAGE plpgsql AS $$
       DECLARE
         parent pools := ipam_parent(the_vrf, the_network);
-        cut record;
       BEGIN
         IF parent.id IS NULL THEN
           RAISE SQLSTATE 'CD404' USING MESSAGE = 'vrf_not_found', DETAIL = 'There is no VRF ' || the_vrf || '.';
@@ -584,24 +609,107 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_network_taken', DETAIL = the_network || ' is already the pool ' || parent.name || '.',
             HINT = json_build_object('poolId', parent.id, 'name', parent.name);
         END IF;
-        SELECT a.* INTO cut FROM allocations a
-         WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <> a.last_address
-           AND a.address <= set_masklen(broadcast(the_network)::inet, ipam_width(parent.family)) AND a.last_address >= host(the_network)::inet
-           AND NOT (a.address <<= the_network AND a.last_address <<= the_network) LIMIT 1;
-        IF FOUND THEN
-          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_cuts_range', DETAIL = the_network || ' would cut the ' || cut.status || ' range ' || host(cut.address) || '–' || host(cut.last_address) || '.',
-            HINT = json_build_object('allocationId', cut.id);
-        END IF;
+        PERFORM ipam_refuse_cut(parent, the_network);
         UPDATE pools c SET parent_id = new_id WHERE c.parent_id = parent.id AND c.network << the_network AND c.kind <> 'root';
+        GET DIAGNOSTICS moved_pools = ROW_COUNT;
         UPDATE allocations a SET pool_id = new_id
          WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <<= the_network;
-        RETURN parent.id;
+        GET DIAGNOSTICS moved_allocations = ROW_COUNT;
+        parent_id := parent.id;
+      END $$`);
+    // Gives a pool another network around or inside its old one. What it covers then moves into it; what would fall out of it refuses.
+    await q.query(`
+      CREATE FUNCTION ipam_resize(the_pool uuid, the_network cidr) RETURNS void LANGUAGE plpgsql AS $$
+      DECLARE
+        p pools;
+        parent pools;
+        left_pools bigint;
+        left_allocations bigint;
+      BEGIN
+        SELECT * INTO p FROM pools WHERE id = the_pool;
+        IF family(the_network) <> p.family THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_vrf_is_fixed', DETAIL = 'A pool stays in its VRF and address family.';
+        END IF;
+        SELECT x.* INTO parent FROM (
+          SELECT o.* FROM pools o WHERE o.vrf_id = p.vrf_id AND o.kind <> 'root' AND o.network = ANY (ipam_supernets(the_network))
+             AND o.id <> p.id AND NOT o.network << p.network
+          UNION ALL
+          SELECT o.* FROM pools o WHERE o.vrf_id = p.vrf_id AND o.kind = 'root' AND o.family = p.family
+        ) x ORDER BY masklen(x.network) DESC, (x.kind = 'root') LIMIT 1;
+        -- The same order as everywhere: parents before children.
+        PERFORM ipam_lock(u.id) FROM (SELECT parent.id UNION SELECT p.parent_id ORDER BY 1) u(id);
+        PERFORM ipam_lock(the_pool);
+        IF parent.network = the_network AND parent.kind <> 'root' THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_network_taken', DETAIL = the_network || ' is already the pool ' || parent.name || '.',
+            HINT = json_build_object('poolId', parent.id, 'name', parent.name);
+        END IF;
+        IF EXISTS (SELECT FROM pools x WHERE x.id = p.parent_id AND x.kind <> 'root' AND x.network <<= the_network) THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_would_cover_parent', DETAIL = the_network || ' covers the pool that ' || p.network || ' lies in.',
+            HINT = json_build_object('poolId', p.parent_id);
+        END IF;
+        SELECT count(*) INTO left_pools FROM pools c WHERE c.parent_id = p.id AND NOT c.network << the_network;
+        SELECT count(*) INTO left_allocations FROM allocations a
+         WHERE a.pool_id = p.id AND a.returned_at IS NULL AND NOT (a.address <<= the_network AND a.last_address <<= the_network);
+        IF left_pools + left_allocations > 0 THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_would_lose_contents',
+            DETAIL = the_network || ' leaves out ' || left_pools || ' child pools and ' || left_allocations || ' allocations of ' || p.network || '.',
+            HINT = json_build_object('pools', left_pools, 'allocations', left_allocations);
+        END IF;
+        PERFORM ipam_refuse_cut(parent, the_network);
+        -- Without its usage row the pool is as one being made: what moves into it is found when it is built anew.
+        DELETE FROM pool_usage u WHERE u.pool_id = p.id;
+        UPDATE pools c SET parent_id = p.id WHERE c.parent_id = parent.id AND c.id <> p.id AND c.network << the_network AND c.kind <> 'root';
+        UPDATE allocations a SET pool_id = p.id WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <<= the_network;
+        UPDATE pools SET network = the_network, parent_id = parent.id WHERE id = p.id;
+      END $$`);
+    // Deletes a pool; its child pools refuse, or move up to its parent. In this order: siblings never overlap, and the key of children to
+    // their parent is only checked at the end.
+    await q.query(`
+      CREATE FUNCTION ipam_delete(the_pool uuid, lift boolean) RETURNS void LANGUAGE plpgsql AS $$
+      DECLARE
+        p pools;
+        n bigint;
+      BEGIN
+        SELECT * INTO p FROM pools WHERE id = the_pool;
+        PERFORM ipam_lock(p.parent_id);
+        PERFORM ipam_lock(p.id);
+        SELECT count(*) INTO n FROM pools c WHERE c.parent_id = p.id;
+        IF n > 0 AND NOT lift THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_has_pools', DETAIL = p.network || ' still has ' || n || ' child pools.',
+            HINT = json_build_object('pools', n);
+        END IF;
+        DELETE FROM pools WHERE id = p.id;
+        UPDATE pools SET parent_id = p.parent_id WHERE parent_id = p.id;
       END $$`);
     // Quarantines that are over give their address back before anything is refused or offered.
     await q.query(`
       CREATE FUNCTION ipam_return_due(the_pool uuid) RETURNS void LANGUAGE sql AS $$
         UPDATE allocations SET returned_at = now()
          WHERE pool_id = the_pool AND returned_at IS NULL AND quarantined_until <= now() $$`);
+    // Holds a pool and makes sure that [first, last] of it is free, or says by whom it is not.
+    await q.query(`
+      CREATE FUNCTION ipam_require_free(the_pool uuid, first inet, last inet) RETURNS void LANGUAGE plpgsql AS $$
+      DECLARE
+        p pools;
+      BEGIN
+        PERFORM ipam_lock(the_pool);
+        PERFORM ipam_return_due(the_pool);
+        SELECT * INTO p FROM pools WHERE id = the_pool;
+        IF p.kind <> 'subnet' THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_holds_no_addresses', DETAIL = p.network || ' is a container: it takes child pools, not addresses.',
+            HINT = json_build_object('poolId', p.id);
+        END IF;
+        IF family(first) <> p.family THEN
+          RAISE SQLSTATE 'CD422' USING MESSAGE = 'address_outside_pool', DETAIL = host(first) || ' is not inside ' || p.network || '.',
+            HINT = json_build_object('pointer', '/address', 'network', p.network);
+        END IF;
+        IF NOT EXISTS (
+          SELECT FROM (SELECT e.lo, e.hi FROM extents e WHERE e.pool_id = p.id AND e.hi >= ipam_number(first) ORDER BY e.hi LIMIT 1) e
+           WHERE e.lo <= ipam_number(first) AND e.hi >= ipam_number(last)
+        ) THEN
+          PERFORM ipam_refuse(p, ipam_number(first), ipam_number(last));
+        END IF;
+      END $$`);
     // The next n free addresses of a pool, fewer when it runs out: the lowest, or anywhere. Holds the pool until the transaction ends; the
     // caller inserts them in the same transaction, else nothing happened.
     await q.query(`
@@ -662,7 +770,7 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
           FROM generate_series(0, length) m
          CROSS JOIN LATERAL (SELECT e.lo, e.hi FROM extents e WHERE e.pool_id = the_pool AND e.fit = m ORDER BY e.hi LIMIT 1) x
          ORDER BY x.hi LIMIT 1;
-        RETURN set_masklen(ipam_inet(p.family, ceil(found_lo / size) * size), length)::cidr;
+        RETURN set_masklen(ipam_inet(p.family, div(found_lo + size - 1, size) * size), length)::cidr;
       END $$`);
     // Every difference between what is counted and what is there; none is the only good answer.
     await q.query(`
@@ -704,8 +812,12 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
     await q.query('DROP TRIGGER pools_give_space ON pools');
     await q.query('DROP TRIGGER pools_change_space ON pools');
     await q.query('DROP TRIGGER pools_guard_delete ON pools');
-    await q.query('DROP FUNCTION ipam_drift(uuid), ipam_next_block(uuid, int), ipam_next_free(uuid, int, boolean), ipam_return_due(uuid)');
-    await q.query('DROP FUNCTION ipam_make_room(uuid, cidr, uuid), ipam_parent(uuid, cidr)');
+    await q.query(
+      'DROP FUNCTION ipam_require_free(uuid, inet, inet), ipam_drift(uuid), ipam_next_block(uuid, int), ipam_next_free(uuid, int, boolean), ipam_return_due(uuid)',
+    );
+    await q.query(
+      'DROP FUNCTION ipam_delete(uuid, boolean), ipam_resize(uuid, cidr), ipam_make_room(uuid, cidr, uuid), ipam_refuse_cut(pools, cidr), ipam_parent(uuid, cidr)',
+    );
     await q.query(
       'DROP FUNCTION vrfs_make_roots(), vrfs_drop_roots(), pools_guard_delete(), pools_change_space(), ipam_carve(uuid, numrange, boolean)',
     );

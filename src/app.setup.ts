@@ -25,10 +25,9 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
 
 export async function configureApp(app: NestFastifyApplication): Promise<void> {
   const config = app.get(AppConfig);
-  app.setGlobalPrefix('api/v1');
+  prefixRoutes(app);
   app.useGlobalPipes(new EdgeValidation());
   app.useGlobalFilters(new ProblemFilter(app.get(Log), app.get(Refusals)));
-  app.enableShutdownHooks([]);
   await app.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: true },
@@ -43,12 +42,21 @@ export async function configureApp(app: NestFastifyApplication): Promise<void> {
   });
 }
 
+/** Where the routes stand; the generated documents need it without the rest. */
+export function prefixRoutes(app: NestFastifyApplication): void {
+  app.setGlobalPrefix('api/v1', { exclude: ['health/*probe', 'metrics'] });
+}
+
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle('Cadastre')
-    .setDescription('The register of a network: who holds which address, who asked, who approved, and proof that the record was not altered.')
+    .setDescription(
+      'The register of a network: who holds which address, who asked, who approved, and proof that the record was not altered.',
+    )
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addBearerAuth();
-  return SwaggerModule.createDocument(app, builder.build(), { operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}` });
+  return SwaggerModule.createDocument(app, builder.build(), {
+    operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}`,
+  });
 }

@@ -65,6 +65,11 @@ export class AppConfig {
     };
     this.jobs = e.CADASTRE_JOBS;
   }
+
+  /** The same configuration on this database; `directUrl` is its owner's. */
+  withDatabase(url: string, directUrl: string): AppConfig {
+    return Object.assign(Object.create(AppConfig.prototype) as AppConfig, this, { database: { ...this.database, url, directUrl } });
+  }
 }
 
 /** Throws ConfigError, naming variables and rules, never values. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Client, type QueryResultRow } from 'pg';
+import { Pool, type QueryResultRow } from 'pg';
 import supertest, { type Agent } from 'supertest';
 import { createApp } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/app-config.js';
@@ -36,10 +36,9 @@ export async function startTestApp(variables: Record<string, string> = {}, datab
   });
   const app = await createApp(config);
   await app.listen(config.http.port, config.http.host);
-  const admin = new Client(own.adminUrl);
+  const admin = new Pool({ connectionString: own.adminUrl, max: 1 });
   // The database is dropped under it at the end.
   admin.on('error', () => undefined);
-  await admin.connect();
   const url = await app.getUrl();
   return {
     app,

@@ -66,7 +66,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     await admin.query(`SELECT pg_advisory_xact_lock(hashtextextended('cadastre test template', 0))`);
     await asAdmin('postgres', async (worker) => {
       await ensureTemplate(worker, template);
-      await worker.query(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER ${new URL(serverUrl('TEST_DATABASE_OWNER_URL', name)).username}`);
+      await worker.query(
+        `CREATE DATABASE ${name} TEMPLATE ${template} OWNER ${new URL(serverUrl('TEST_DATABASE_OWNER_URL', name)).username}`,
+      );
     });
     await admin.query('COMMIT');
   });

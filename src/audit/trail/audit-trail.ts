@@ -19,7 +19,7 @@ interface Leaf {
   mac: Buffer;
 }
 
-const INSERT = `
+export const INSERT_EVENTS = `
   INSERT INTO audit_inbox (id, class, payload, leaf, emit_mac)
   SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[])`;
 const MAX_PAYLOAD = 61_440;
@@ -65,7 +65,7 @@ export class AuditTrail {
     const leaves = this.pending.get(unit) ?? [];
     if (leaves.length === 0) return;
     this.pending.set(unit, []);
-    await this.work.queryInside(INSERT, [
+    await this.work.queryInside(INSERT_EVENTS, [
       leaves.map((l) => l.id),
       leaves.map((l) => l.class),
       leaves.map((l) => l.payload),

@@ -19,7 +19,6 @@ export class RouteAccessList implements OnApplicationBootstrap {
   ) {}
 
   list(): RouteAccess[] {
-    const prefix = this.app.getGlobalPrefix();
     return this.discovery
       .getControllers()
       .flatMap(({ metatype }) => {
@@ -31,8 +30,8 @@ export class RouteAccessList implements OnApplicationBootstrap {
           const handler = prototype[name];
           if (!handler || Reflect.getMetadata(METHOD_METADATA, handler) === undefined) return [];
           const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number] ?? 'ALL';
-          const path = `/${base.startsWith('/') ? '' : `${prefix}/`}${base}/${String(Reflect.getMetadata(PATH_METADATA, handler))}`;
-          return [{ method, path: path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1'), access: Reflect.getMetadata(ACCESS, handler) as Access | undefined }];
+          const path = this.servedPath(`/${base}/${String(Reflect.getMetadata(PATH_METADATA, handler))}`);
+          return [{ method, path, access: Reflect.getMetadata(ACCESS, handler) as Access | undefined }];
         });
       })
       .sort((a, b) => a.path.localeCompare(b.path) || a.method.localeCompare(b.method));
@@ -40,6 +39,14 @@ export class RouteAccessList implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     const silent = this.list().filter(({ access }) => !access);
-    if (silent.length > 0) throw new Error(`Routes without @Requires or @Public: ${silent.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
+    if (silent.length > 0)
+      throw new Error(`Routes without @Requires or @Public: ${silent.map(({ method, path }) => `${method} ${path}`).join(', ')}`);
+  }
+
+  /** With the prefix, unless the set-up keeps this path free of it. */
+  private servedPath(declared: string): string {
+    const path = declared.replace(/\/+/g, '/').replace(/(.)\/$/, '$1');
+    const unprefixed = this.app.getGlobalPrefixOptions().exclude?.some(({ pathRegex }) => pathRegex.test(path)) ?? false;
+    return unprefixed ? path : `/${this.app.getGlobalPrefix()}${path}`;
   }
 }

@@ -35,3 +35,8 @@ export function currentContext(): RequestContext | undefined {
 export function runInContext<T>(context: RequestContext, work: () => T): T {
   return storage.run(context, work);
 }
+
+/** The name that goes into created_by and its like. */
+export function actorName(): string {
+  return currentContext()?.principal?.name ?? 'system';
+}

@@ -19,7 +19,11 @@ export function expectedVersion(ifMatch: string | undefined): number | undefined
 /** For a full replacement: it must say what it replaces. */
 export function requiredVersion(ifMatch: string | undefined): number | undefined {
   if (ifMatch === undefined)
-    throw new AppError('precondition_required', 'if_match_required', 'Send If-Match with the ETag you read, so that nobody’s change is overwritten unseen.');
+    throw new AppError(
+      'precondition_required',
+      'if_match_required',
+      'Send If-Match with the ETag you read, so that nobody’s change is overwritten unseen.',
+    );
   return expectedVersion(ifMatch);
 }
 

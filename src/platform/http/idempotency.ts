@@ -23,7 +23,8 @@ export class Idempotency {
   /** Without a key, just does the work. Throws `idempotency_key_reused` when the key came with another request before. */
   async once<T extends object>(key: string | undefined, request: unknown, work: () => Promise<T>): Promise<T> {
     if (key === undefined) return work();
-    if (!KEY_FORM.test(key)) throw new AppError('unparsable', 'bad_idempotency_key', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
+    if (!KEY_FORM.test(key))
+      throw new AppError('unparsable', 'bad_idempotency_key', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
     const context = currentContext();
     const owner = context?.principal?.id ?? 'anonymous';
     const hash = createHash('sha256')
@@ -36,7 +37,11 @@ export class Idempotency {
       );
       if (claimed.length === 0) return this.remembered<T>(owner, key, hash);
       const answer = await work();
-      await this.work.query('UPDATE idempotency_keys SET body = $3 WHERE principal_id = $1 AND key = $2', [owner, key, JSON.stringify(toJson(answer))]);
+      await this.work.query('UPDATE idempotency_keys SET body = $3 WHERE principal_id = $1 AND key = $2', [
+        owner,
+        key,
+        JSON.stringify(toJson(answer)),
+      ]);
       return answer;
     });
   }
@@ -48,7 +53,10 @@ export class Idempotency {
   }
 
   private async remembered<T>(owner: string, key: string, hash: Buffer): Promise<T> {
-    const [row] = await this.work.query<Remembered & { body: string }>('SELECT request_hash, body FROM idempotency_keys WHERE principal_id = $1 AND key = $2', [owner, key]);
+    const [row] = await this.work.query<Remembered & { body: string }>(
+      'SELECT request_hash, body FROM idempotency_keys WHERE principal_id = $1 AND key = $2',
+      [owner, key],
+    );
     if (!row?.request_hash.equals(hash))
       throw new AppError('unprocessable', 'idempotency_key_reused', 'This Idempotency-Key came with another request before.');
     return JSON.parse(row.body) as T & Json;

@@ -62,7 +62,14 @@ export function asAppError(error: unknown): AppError | undefined {
 
 export function problemOf(error: AppError | undefined, requestId: string): Problem {
   if (!error)
-    return { type: '/problems/internal_error', title: 'Internal server error', status: 500, code: 'internal_error', detail: `Something went wrong here. The log has the cause under ${requestId}.`, requestId };
+    return {
+      type: '/problems/internal_error',
+      title: 'Internal server error',
+      status: 500,
+      code: 'internal_error',
+      detail: `Something went wrong here. The log has the cause under ${requestId}.`,
+      requestId,
+    };
   const status = STATUS[error.kind];
   return {
     ...error.meta,
@@ -89,8 +96,14 @@ function fromNest(error: HttpException): AppError | undefined {
 /** Errors of the HTTP server itself, before any route: they carry a FST_ code and a status. */
 function fromFastify(error: unknown): AppError | undefined {
   if (!(error instanceof Error) || !('statusCode' in error) || !('code' in error)) return undefined;
-  if (error.statusCode === 413 || error.code === 'FST_REQ_FILE_TOO_LARGE') return new AppError('too_large', 'body_too_large', 'The body is larger than this server accepts.');
-  if (error.statusCode === 415) return new AppError('unsupported_media', 'unsupported_media_type', 'Send application/json, or multipart/form-data where a file is asked for.');
+  if (error.statusCode === 413 || error.code === 'FST_REQ_FILE_TOO_LARGE')
+    return new AppError('too_large', 'body_too_large', 'The body is larger than this server accepts.');
+  if (error.statusCode === 415)
+    return new AppError(
+      'unsupported_media',
+      'unsupported_media_type',
+      'Send application/json, or multipart/form-data where a file is asked for.',
+    );
   if (error.statusCode === 400) return new AppError('unparsable', 'unparsable_request', 'The request cannot be read.', { cause: error });
   return undefined;
 }

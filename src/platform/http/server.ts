@@ -59,7 +59,8 @@ function refusal(body: unknown): AppError | undefined {
     for (const value of level) {
       if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
         return new AppError('unparsable', 'bad_text', 'Text must be well-formed Unicode without NUL.');
-      if (typeof value === 'object' && value !== null) next.push(...(Array.isArray(value) ? value : [...Object.keys(value), ...Object.values(value)]));
+      if (typeof value === 'object' && value !== null)
+        next.push(...(Array.isArray(value) ? value : [...Object.keys(value), ...Object.values(value)]));
     }
     level = next;
   }

@@ -1,7 +1,13 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform, ValidationPipe, type ValidationError } from '@nestjs/common';
 import { AppError, type FieldError } from '../../kernel/app-error.js';
 
-const options = { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true, transform: true, validationError: { target: false, value: false } };
+const options = {
+  whitelist: true,
+  forbidNonWhitelisted: true,
+  forbidUnknownValues: true,
+  transform: true,
+  validationError: { target: false, value: false },
+};
 
 /** Bodies that break a rule are 422 with a pointer to each field; query parameters that do, or that nobody knows, are 400. */
 @Injectable()
@@ -38,12 +44,17 @@ function flatten(errors: ValidationError[], path: string): FieldError[] {
     const own = Object.entries(error.constraints ?? {}).map(([code, message]) => ({
       pointer,
       code: snakeCase(code),
-      detail: code === 'whitelistValidation' ? 'is not a known field' : message.replace(`${error.property} `, '').replace(/^property should not exist$/, 'is not a known field'),
+      detail:
+        code === 'whitelistValidation'
+          ? 'is not a known field'
+          : message.replace(`${error.property} `, '').replace(/^property should not exist$/, 'is not a known field'),
     }));
     return [...own.slice(0, 1), ...flatten(error.children ?? [], pointer)];
   });
 }
 
 function snakeCase(name: string): string {
-  return name === 'whitelistValidation' ? 'unknown_field' : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replace(/^_/, '');
+  return name === 'whitelistValidation'
+    ? 'unknown_field'
+    : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replace(/^_/, '');
 }

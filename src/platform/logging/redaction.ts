@@ -31,5 +31,26 @@ export function isSecretName(name: string): boolean {
 export function redact(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map(redact);
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, isSecretName(name) && member !== null ? REDACTED : redact(member)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, isSecretName(name) && member !== null ? REDACTED : redact(member)]),
+  );
+}
+
+const ASSIGNMENT = /([\w-]+)["']?\s*[=:]\s*["']?/g;
+const VALUE = /(?:(?:Bearer|Basic)\s+)?[^\s"',;&]+/iy;
+const URL_CREDENTIALS = /(\/\/[^\s/@:]*:)[^\s/@]+@/g;
+
+/** Free text, such as an error's message, without the passwords of URLs and the values assigned to secret names. */
+export function redactText(text: string): string {
+  const free = text.replaceAll(URL_CREDENTIALS, `$1${REDACTED}@`);
+  let shown = '';
+  let from = 0;
+  for (const assignment of free.matchAll(ASSIGNMENT)) {
+    const value = assignment.index + assignment[0].length;
+    VALUE.lastIndex = value;
+    if (value <= from || !isSecretName(assignment[1] ?? '') || !VALUE.test(free)) continue;
+    shown += free.slice(from, value) + REDACTED;
+    from = VALUE.lastIndex;
+  }
+  return shown + free.slice(from);
 }

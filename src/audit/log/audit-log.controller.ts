@@ -1,0 +1,31 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { Requires } from '../../platform/auth/access.js';
+import { UuidPipe } from '../../platform/http/uuid.pipe.js';
+import { AuditEventPage, AuditEventView, AuditFilter, OwnAuditFilter } from './audit-log.dto.js';
+import { AuditLogService } from './audit-log.service.js';
+
+@Controller()
+export class AuditLogController {
+  constructor(private readonly log: AuditLogService) {}
+
+  /** What happened, newest first. Reading it is an event too. */
+  @Get('audit/events')
+  @Requires('audit:read')
+  async list(@Query() filter: AuditFilter): Promise<AuditEventPage> {
+    return AuditEventPage.of(await this.log.list(filter));
+  }
+
+  /** One event. */
+  @Get('audit/events/:id')
+  @Requires('audit:read')
+  async get(@Param('id', UuidPipe) id: string): Promise<AuditEventView> {
+    return AuditEventView.of(await this.log.get(id));
+  }
+
+  /** What you did, newest first. */
+  @Get('me/audit-events')
+  @Requires('audit:read-own')
+  async own(@Query() filter: OwnAuditFilter): Promise<AuditEventPage> {
+    return AuditEventPage.of(await this.log.listOwn(filter));
+  }
+}

@@ -1,0 +1,216 @@
+import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsDate, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { type Json } from '../../kernel/canonical-json.js';
+import { CursorPage } from '../../platform/http/paging.dto.js';
+import {
+  type AuditCategory,
+  type AuditOutcome,
+  auditOutcomes,
+  auditSeverities,
+  type AuditSeverity,
+  categoryClass,
+} from '../trail/audit-event.js';
+import { type StoredEvent } from './stored-event.js';
+
+const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+/** An instant with its zone; anything else is left for @IsDate to refuse. */
+const ToInstant = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) => (typeof value === 'string' && RFC3339.test(value) ? new Date(value) : value));
+
+const categories = Object.keys(categoryClass) as AuditCategory[];
+
+/** What one may ask of one's own events. */
+export class OwnAuditFilter extends CursorPage {
+  /**
+   * What was done.
+   * @example 'pool.created'
+   */
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  action?: string;
+
+  @IsOptional()
+  @IsIn(categories)
+  category?: AuditCategory;
+
+  @IsOptional()
+  @IsIn(auditSeverities)
+  severity?: AuditSeverity;
+
+  @IsOptional()
+  @IsIn(auditOutcomes)
+  outcome?: AuditOutcome;
+
+  /**
+   * The kind of thing it was done to.
+   * @example 'pool'
+   */
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  resourceType?: string;
+
+  /** The id of the thing it was done to. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(300)
+  resourceId?: string;
+
+  /** The request it was part of, as in the X-Request-Id header. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  correlationId?: string;
+
+  /** Not before this instant (RFC 3339 with a zone). */
+  @IsOptional()
+  @ToInstant()
+  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  from?: Date;
+
+  /** Before this instant (RFC 3339 with a zone). */
+  @IsOptional()
+  @ToInstant()
+  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  to?: Date;
+}
+
+export class AuditFilter extends OwnAuditFilter {
+  /** The id of who did it. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(300)
+  actor?: string;
+}
+
+export class AuditActorView {
+  kind!: string;
+  id!: string;
+  /** As it was then. */
+  name!: string;
+  sessionId?: string;
+}
+
+export class AuditResourceView {
+  type!: string;
+  id!: string;
+  name?: string;
+}
+
+export class AuditRequestView {
+  clientIp?: string;
+  peerIp?: string;
+  userAgent?: string;
+  method?: string;
+  route?: string;
+}
+
+const anyValue: ApiPropertyOptions = {
+  nullable: true,
+  oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }],
+};
+
+export class AuditChangeView {
+  field!: string;
+  @ApiProperty(anyValue)
+  before!: Json;
+  @ApiProperty(anyValue)
+  after!: Json;
+}
+
+export class AuditTruncationView {
+  /** The size of the whole event. */
+  bytes!: number;
+  /** The digest of its canonical form. */
+  sha256!: string;
+}
+
+export class AuditEventView {
+  id!: string;
+  /** When it happened. */
+  at!: string;
+  actor!: AuditActorView;
+  action!: string;
+  category!: AuditCategory;
+  severity!: AuditSeverity;
+  outcome!: AuditOutcome;
+  flags!: string[];
+  resource?: AuditResourceView;
+  request?: AuditRequestView;
+  correlationId?: string;
+  /** Fields that differ, when something was changed. */
+  changes?: AuditChangeView[];
+  /** The whole, when it was removed. */
+  before?: Json;
+  /** The whole, when it was created. */
+  after?: Json;
+  /** Figures and reasons that belong to the act. */
+  detail?: Json;
+  /** The event was too large for the log; its head is here. */
+  truncated?: AuditTruncationView;
+  /** Whether it has its place in the log already; events of the last moments have not. */
+  filed!: boolean;
+  /** Its place in the log of its category, counted from 0. */
+  seq!: string | null;
+
+  /** What of a stored event is for its readers; the rest is for those who verify it. */
+  static of(stored: StoredEvent): AuditEventView {
+    const e = readable(stored);
+    const { filed, seq } = stored;
+    return {
+      id: stored.id,
+      at: e.at,
+      actor: e.actor,
+      action: e.action,
+      category: e.category,
+      severity: e.severity,
+      outcome: e.outcome,
+      flags: e.flags,
+      resource: e.resource,
+      request: e.request,
+      correlationId: e.correlationId,
+      changes: e.changes,
+      before: e.before,
+      after: e.after,
+      detail: e.detail,
+      truncated: e.truncated,
+      filed,
+      seq,
+    };
+  }
+}
+
+export class AuditEventPage {
+  items!: AuditEventView[];
+  /** Where the next page begins; null on the last one. */
+  next!: string | null;
+
+  static of({ items, next }: { items: StoredEvent[]; next: string | null }): AuditEventPage {
+    return { items: items.map((event) => AuditEventView.of(event)), next };
+  }
+}
+
+/** The event as this program wrote it; what somebody else put in its place is shown as what it is, like audit_readable() does. */
+function readable({ id, payload, recordedAt }: StoredEvent): Omit<AuditEventView, 'filed' | 'seq'> {
+  try {
+    // Of these names and types, when it has an action: AuditTrail made it.
+    const event = JSON.parse(payload) as AuditEventView | null;
+    if (event?.action !== undefined) return event;
+  } catch {
+    // Not JSON: answered below.
+  }
+  return {
+    id,
+    at: recordedAt.toISOString(),
+    actor: { kind: 'unknown', id: 'unknown', name: 'unknown' },
+    action: 'audit.unreadable',
+    category: 'meta',
+    severity: 'critical',
+    outcome: 'failure',
+    flags: [],
+    detail: { payload },
+  };
+}

@@ -1,0 +1,23 @@
+import { Client } from 'pg';
+import { type AuditEventView } from '../../src/audit/log/audit-log.dto.js';
+import { eventually } from './eventually.js';
+import { type TestApp } from './test-app.js';
+
+/** Events as they were written, whether filed or not, oldest first; `where` speaks of the columns of the view audit_events. */
+export async function eventsOf(t: TestApp, where: string, ...parameters: unknown[]): Promise<AuditEventView[]> {
+  const rows = await t.sql<{ payload: string }>(`SELECT payload FROM audit_events WHERE ${where} ORDER BY id`, parameters);
+  return rows.map(({ payload }) => JSON.parse(payload) as AuditEventView);
+}
+
+/** Waits until every event has its place in the log, which an open transaction anywhere on the database server delays. */
+export async function allFiled(t: TestApp): Promise<void> {
+  await eventually(async () => (await t.sql('SELECT FROM audit_inbox')).length === 0, 45_000);
+}
+
+/** Keeps the filer from its work until it is called. */
+export async function holdFiling(t: TestApp): Promise<() => Promise<void>> {
+  const holder = new Client(t.database.adminUrl);
+  await holder.connect();
+  await holder.query('BEGIN; SELECT FROM audit_heads FOR UPDATE');
+  return () => holder.end();
+}
