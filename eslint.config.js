@@ -50,6 +50,7 @@ export default tseslint.config(
     files: ['**/*.spec.ts', '**/*.e2e-spec.ts'],
     extends: [jest.configs['flat/recommended']],
     rules: {
+      'jest/no-standalone-expect': ['error', { additionalTestBlockFunctions: ['afterEach'] }],
       'jest/expect-expect': ['error', { assertFunctionNames: ['expect', 'expect*', '**.expect', 'fc.assert'] }],
       '@typescript-eslint/no-non-null-assertion': 'off',
     },

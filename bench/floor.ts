@@ -5,7 +5,8 @@ import { Pool } from 'pg';
 import { BY_ADDRESS, BY_ID, COVERING, HOST_EXACT, PAGE } from './statements.js';
 
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 20 });
-const rows = async (name: string, text: string, values: unknown[]): Promise<unknown[]> => (await pool.query({ name, text, values })).rows;
+const rows = async (name: string, text: string, values: unknown[]): Promise<unknown[]> =>
+  (await pool.query<object>({ name, text, values })).rows;
 
 const server = createServer((request, response) => {
   void answer(new URL(request.url ?? '/', 'http://floor')).then((body) => {

@@ -52,8 +52,9 @@ export async function openStage(): Promise<Stage> {
       });
       children.push(child);
       return new Promise<string>((resolve, reject) => {
+        // Both programs send one message, their URL.
         child.once('message', (message) => {
-          resolve(String(message));
+          resolve(message as string);
         });
         child.once('exit', (code) => {
           reject(new Error(`${program} ended with ${String(code)}`));

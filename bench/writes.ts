@@ -33,7 +33,10 @@ function raw(pg: Pool, pools: readonly string[], audited = true): (ms: number) =
   return async (ms) => {
     const clients = await Promise.all(Array.from({ length: CLIENTS }, () => pg.connect()));
     try {
-      return await callLoad(CLIENTS, ms, (i) => rawAllocation(clients[i]!, pools[Math.floor(Math.random() * pools.length)] ?? '', audited));
+      return await callLoad(CLIENTS, ms, async (i) => {
+        const client = clients[i];
+        if (client) await rawAllocation(client, pools[Math.floor(Math.random() * pools.length)] ?? '', audited);
+      });
     } finally {
       for (const client of clients) client.release();
     }

@@ -280,14 +280,41 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
   }
 
   private async allocations(q: QueryRunner): Promise<void> {
-    // Runs of adjacent addresses are taken as one, so that a thousand new addresses cost one change of one extent.
+    // Takes a run of addresses of one pool for new holders, so many of each status.
     await q.query(`
-      CREATE FUNCTION allocations_take_space() RETURNS trigger LANGUAGE plpgsql AS $$
+      CREATE FUNCTION ipam_claim(the_pool uuid, the_family int, a_lo numeric, a_hi numeric, n_allocated numeric, n_reserved numeric, n_blocked numeric)
+      RETURNS void LANGUAGE plpgsql AS $$
       DECLARE
-        run record;
         p pools;
       BEGIN
-        FOR run IN
+        PERFORM FROM pool_usage WHERE pool_id = the_pool FOR NO KEY UPDATE;
+        SELECT * INTO p FROM pools WHERE id = the_pool;
+        IF p.kind IS DISTINCT FROM 'subnet' THEN
+          RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_holds_no_addresses', DETAIL = p.network || ' is a container: it takes child pools, not addresses.',
+            HINT = json_build_object('poolId', p.id);
+        END IF;
+        IF p.family <> the_family THEN
+          RAISE SQLSTATE 'CD422' USING MESSAGE = 'address_outside_pool', DETAIL = host(ipam_inet(the_family, a_lo)) || ' is not inside ' || p.network || '.',
+            HINT = json_build_object('pointer', '/address', 'network', p.network);
+        END IF;
+        PERFORM ipam_take(p, a_lo, a_hi);
+        UPDATE pool_usage SET free = free - (a_hi - a_lo + 1), allocated = allocated + n_allocated, reserved = reserved + n_reserved, blocked = blocked + n_blocked
+         WHERE pool_id = the_pool;
+      END $$`);
+    // Runs of adjacent addresses are taken as one, so that a thousand new addresses cost one change of one extent. A single row, the usual
+    // case, is spared the search for runs.
+    await q.query(`
+      CREATE FUNCTION allocations_take_space() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF (SELECT count(*) FROM inserted) = 1 THEN
+          PERFORM ipam_claim(n.pool_id, family(n.address), ipam_number(n.address), ipam_number(n.last_address),
+                             CASE n.status WHEN 'allocated' THEN 1 ELSE 0 END,
+                             CASE n.status WHEN 'reserved' THEN ipam_number(n.last_address) - ipam_number(n.address) + 1 ELSE 0 END,
+                             CASE n.status WHEN 'blocked' THEN ipam_number(n.last_address) - ipam_number(n.address) + 1 ELSE 0 END)
+             FROM inserted n WHERE n.returned_at IS NULL AND n.released_at IS NULL;
+          RETURN NULL;
+        END IF;
+        PERFORM ipam_claim(r.pool_id, r.family, r.lo, r.hi, r.allocated, r.reserved, r.blocked) FROM (
           WITH claimed AS (
             SELECT n.pool_id, n.status, ipam_number(n.address) AS lo, ipam_number(n.last_address) AS hi, family(n.address) AS family
               FROM inserted n WHERE n.returned_at IS NULL AND n.released_at IS NULL
@@ -301,22 +328,7 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
                  coalesce(sum(hi - lo + 1) FILTER (WHERE status = 'reserved'), 0) AS reserved,
                  coalesce(sum(hi - lo + 1) FILTER (WHERE status = 'blocked'), 0) AS blocked
             FROM numbered GROUP BY pool_id, island ORDER BY pool_id, min(lo)
-        LOOP
-          PERFORM ipam_lock(run.pool_id);
-          SELECT * INTO p FROM pools WHERE id = run.pool_id;
-          IF p.kind IS DISTINCT FROM 'subnet' THEN
-            RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_holds_no_addresses', DETAIL = p.network || ' is a container: it takes child pools, not addresses.',
-              HINT = json_build_object('poolId', p.id);
-          END IF;
-          IF p.family <> run.family THEN
-            RAISE SQLSTATE 'CD422' USING MESSAGE = 'address_outside_pool', DETAIL = host(ipam_inet(run.family, run.lo)) || ' is not inside ' || p.network || '.',
-              HINT = json_build_object('pointer', '/address', 'network', p.network);
-          END IF;
-          PERFORM ipam_take(p, run.lo, run.hi);
-          UPDATE pool_usage SET free = free - (run.hi - run.lo + 1), allocated = allocated + run.allocated,
-                 reserved = reserved + run.reserved, blocked = blocked + run.blocked
-           WHERE pool_id = run.pool_id;
-        END LOOP;
+        ) r;
         RETURN NULL;
       END $$`);
     await q.query(`
@@ -717,41 +729,41 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
       DECLARE
         p pools;
         e record;
-        from_number numeric := 0;
+        base numeric;
         wanted int := n;
         take int;
-        usable record;
       BEGIN
-        PERFORM ipam_lock(the_pool);
+        PERFORM FROM pool_usage WHERE pool_id = the_pool FOR NO KEY UPDATE;
         SELECT * INTO p FROM pools WHERE id = the_pool;
         IF p.kind IS DISTINCT FROM 'subnet' THEN
           RETURN;
         END IF;
         PERFORM ipam_return_due(the_pool);
         IF anywhere THEN
-          SELECT u.lo, u.hi INTO usable FROM ipam_usable(p.kind, p.network) u;
-          from_number := floor(usable.lo + (usable.hi - usable.lo + 1) * (('0x' || replace(gen_random_uuid()::text, '-', ''))::numeric / 2::numeric ^ 128));
+          SELECT floor(u.lo + (u.hi - u.lo + 1) * (('0x' || replace(gen_random_uuid()::text, '-', ''))::numeric / 2::numeric ^ 128)) INTO base
+            FROM ipam_usable(p.kind, p.network) u;
+        ELSIF n = 1 THEN
+          SELECT x.lo INTO base FROM extents x WHERE x.pool_id = the_pool ORDER BY x.hi LIMIT 1;
+          IF FOUND THEN
+            RETURN NEXT CASE p.family WHEN 4 THEN '0.0.0.0'::inet + base::bigint ELSE ipam_inet(6, base) END;
+          END IF;
+          RETURN;
         END IF;
-        FOR round IN 1..(CASE WHEN anywhere THEN 2 ELSE 1 END) LOOP
-          FOR e IN
-            SELECT x.lo, x.hi FROM extents x
-             WHERE x.pool_id = the_pool AND CASE round WHEN 1 THEN x.hi >= from_number ELSE x.lo < from_number END
-             ORDER BY x.hi
-          LOOP
-            IF round = 1 THEN
-              e.lo := greatest(e.lo, from_number);
-            ELSIF e.hi >= from_number THEN
-              e.hi := from_number - 1;
-            END IF;
-            take := least(wanted, e.hi - e.lo + 1);
-            FOR i IN 0..take - 1 LOOP
-              RETURN NEXT ipam_inet(p.family, e.lo + i);
-            END LOOP;
-            wanted := wanted - take;
-            IF wanted = 0 THEN
-              RETURN;
-            END IF;
-          END LOOP;
+        -- From the random place to the end, then from the beginning to it.
+        FOR e IN SELECT greatest(x.lo, coalesce(base, x.lo)) AS lo, x.hi FROM extents x WHERE x.pool_id = the_pool AND x.hi >= coalesce(base, 0) ORDER BY x.hi LOOP
+          take := least(wanted, e.hi - e.lo + 1);
+          RETURN QUERY SELECT ipam_inet(p.family, e.lo + i) FROM generate_series(0, take - 1) i;
+          wanted := wanted - take;
+          EXIT WHEN wanted = 0;
+        END LOOP;
+        IF wanted = 0 OR NOT anywhere THEN
+          RETURN;
+        END IF;
+        FOR e IN SELECT x.lo, least(x.hi, base - 1) AS hi FROM extents x WHERE x.pool_id = the_pool AND x.lo < base ORDER BY x.hi LOOP
+          take := least(wanted, e.hi - e.lo + 1);
+          RETURN QUERY SELECT ipam_inet(p.family, e.lo + i) FROM generate_series(0, take - 1) i;
+          wanted := wanted - take;
+          EXIT WHEN wanted = 0;
         END LOOP;
       END $$`);
     // First address of the lowest free aligned block of a length, or null. Holds the pool.
@@ -825,7 +837,9 @@ export class CreateIpamSpace1793000000400 implements MigrationInterface {
     await q.query('DROP TABLE pool_usage_samples, pool_alerts');
     await q.query('DROP FUNCTION ipam_class(allocations)');
     await q.query('DROP TABLE allocations');
-    await q.query('DROP FUNCTION allocations_take_space(), allocations_change_space(), allocations_keep_history()');
+    await q.query(
+      'DROP FUNCTION allocations_take_space(), ipam_claim(uuid, int, numeric, numeric, numeric, numeric, numeric), allocations_change_space(), allocations_keep_history()',
+    );
     await q.query(
       'DROP FUNCTION ipam_take(pools, numeric, numeric), ipam_give(pools, numeric, numeric), ipam_refuse(pools, numeric, numeric)',
     );

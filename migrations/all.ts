@@ -3,6 +3,7 @@ import { CreateAudit1793000000100 } from './1793000000100-create-audit.js';
 import { CreateIdentity1793000000200 } from './1793000000200-create-identity.js';
 import { CreateIpamPools1793000000300 } from './1793000000300-create-ipam-pools.js';
 import { CreateIpamSpace1793000000400 } from './1793000000400-create-ipam-space.js';
+import { CreateIpamImport1793000000500 } from './1793000000500-create-ipam-import.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -11,4 +12,5 @@ export const migrations = [
   CreateIdentity1793000000200,
   CreateIpamPools1793000000300,
   CreateIpamSpace1793000000400,
+  CreateIpamImport1793000000500,
 ];

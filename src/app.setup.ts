@@ -1,13 +1,15 @@
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import { AppConfig } from './config/app-config.js';
+import { Problem } from './platform/http/problem.dto.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
+import { documentProblems } from './platform/http/problem-responses.js';
 import { Refusals } from './platform/http/refusals.js';
 import { createAdapter } from './platform/http/server.js';
+import { acceptUploads } from './platform/http/uploads.js';
 import { EdgeValidation } from './platform/http/validation.js';
 import { Log } from './platform/logging/log.js';
 
@@ -23,16 +25,14 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
   return app;
 }
 
-export async function configureApp(app: NestFastifyApplication): Promise<void> {
+async function configureApp(app: NestFastifyApplication): Promise<void> {
   const config = app.get(AppConfig);
   prefixRoutes(app);
   app.useGlobalPipes(new EdgeValidation());
   app.useGlobalFilters(new ProblemFilter(app.get(Log), app.get(Refusals)));
-  await app.register(helmet, {
-    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: true },
-    referrerPolicy: { policy: 'no-referrer' },
-  });
+  await acceptUploads(app, config, ['/api/v1/ipam/imports']);
+  // Without origins no browser page may call: the preflight finds no route, and nothing allows its answer to be read.
+  if (config.http.corsOrigins.length === 0) return;
   await app.register(cors, {
     origin: [...config.http.corsOrigins],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
@@ -56,7 +56,9 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addBearerAuth();
-  return SwaggerModule.createDocument(app, builder.build(), {
+  const document = SwaggerModule.createDocument(app, builder.build(), {
     operationIdFactory: (controller, method) => `${controller.replace('Controller', '')}_${method}`,
+    extraModels: [Problem],
   });
+  return documentProblems(document);
 }

@@ -42,7 +42,7 @@ describe('pools', () => {
   }
 
   async function tree(vrfId: string): Promise<Record<string, string | null>> {
-    const { body } = await admin.get(`${POOLS}?vrfId=${vrfId}&limit=1000`).expect(200);
+    const body: unknown = (await admin.get(`${POOLS}?vrfId=${vrfId}&limit=1000`).expect(200)).body;
     const items = (body as { items: PoolBody[] }).items;
     const networks = new Map(items.map((p) => [p.id, p.network]));
     return Object.fromEntries(items.map((p) => [p.network, p.parentId === null ? null : (networks.get(p.parentId) ?? '?')]));
@@ -205,7 +205,7 @@ describe('pools', () => {
         active: i > 1,
       });
     const list = async (query: string): Promise<{ total: number; items: PoolBody[] }> => {
-      const { body } = await operator.get(`${POOLS}?vrfId=${vrfId}&${query}`).expect(200);
+      const body: unknown = (await operator.get(`${POOLS}?vrfId=${vrfId}&${query}`).expect(200)).body;
       return body as { total: number; items: PoolBody[] };
     };
     expect(await list('limit=5&offset=10')).toMatchObject({ total: 12, items: [{ network: '10.0.10.0/24' }, { network: '10.0.11.0/24' }] });
@@ -246,7 +246,7 @@ describe('pools', () => {
   it('I6: refuses to delete while addresses live, says how many, and says in the trail what went', async () => {
     const vrfId = await aVrf('delete');
     const pool = await aPool(vrfId, '10.0.0.0/24', { cooldownSeconds: 0 });
-    const { body } = await operator.post(`${POOLS}/${pool.id}/allocations`).send({ count: 3 }).expect(201);
+    const body: unknown = (await operator.post(`${POOLS}/${pool.id}/allocations`).send({ count: 3 }).expect(201)).body;
     const refused = await admin.delete(`${POOLS}/${pool.id}`).expect(409);
     expect(refused.body).toMatchObject({ code: 'pool_has_allocations', allocations: 3 });
     for (const { id } of (body as { items: { id: string }[] }).items) await operator.delete(`/api/v1/ipam/allocations/${id}`).expect(204);

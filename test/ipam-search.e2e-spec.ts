@@ -149,10 +149,9 @@ describe('search, statistics and alerts', () => {
   });
 
   it('I13: raises each threshold once, and again only after use has dropped', async () => {
-    const { body } = await admin
-      .post(POOLS)
-      .send({ network: '10.9.0.0/27', name: 'small', kind: 'subnet', cooldownSeconds: 0 })
-      .expect(201);
+    const body: unknown = (
+      await admin.post(POOLS).send({ network: '10.9.0.0/27', name: 'small', kind: 'subnet', cooldownSeconds: 0 }).expect(201)
+    ).body;
     const id = (body as { id: string }).id;
     const take = async (count: number): Promise<string[]> =>
       ((await admin.post(`${POOLS}/${id}/allocations`).send({ count }).expect(201)).body as { items: { id: string }[] }).items.map(
@@ -328,7 +327,7 @@ describe('search, statistics and alerts', () => {
         `EXPLAIN (ANALYZE, FORMAT JSON) ${inlined(text, values)}`,
       );
       const plan = JSON.stringify(rows[0]!['QUERY PLAN'][0]!.Plan);
-      expect([what, plan.includes('Seq Scan'), /"Index Name"/.test(plan)]).toEqual([what, false, true]);
+      expect([what, plan.includes('Seq Scan'), plan.includes('"Index Name"')]).toEqual([what, false, true]);
     }
   }, 120_000);
 });
@@ -337,6 +336,6 @@ describe('search, statistics and alerts', () => {
 function inlined(text: string, values: unknown[]): string {
   return text.replaceAll(/\$(\d+)/g, (_, n: string) => {
     const value = values[Number(n) - 1];
-    return value === null ? 'NULL' : typeof value === 'number' ? String(value) : `'${String(value)}'`;
+    return typeof value === 'string' ? `'${value}'` : JSON.stringify(value).toUpperCase();
   });
 }

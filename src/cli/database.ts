@@ -2,6 +2,7 @@ import path from 'node:path';
 import { DataSource } from 'typeorm';
 import { type AppConfig, loadConfig } from '../config/app-config.js';
 import { dataSourceOptions } from '../platform/database/data-source.js';
+import { embeddedHome } from '../platform/database/embedded/embedded-home.js';
 import { startEmbeddedPostgres } from '../platform/database/embedded/embedded-postgres.js';
 import { Migrator } from '../platform/database/migrator.js';
 import { CommandError } from './command.js';
@@ -21,8 +22,10 @@ export interface OpenDatabase {
 /** The configured database; else an embedded one of our own, which other commands of this folder may then use. */
 export async function openDatabase(config: AppConfig): Promise<OpenDatabase> {
   if (config.database.url !== undefined) return { config, close: () => Promise.resolve() };
-  const directory = path.join(config.varDirectory, 'postgres');
+  const wanted = path.join(config.varDirectory, 'postgres');
+  const directory = embeddedHome(wanted);
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  if (directory !== wanted) log(`The database is kept in ${directory}: the account it runs as cannot enter ${wanted}.`);
   const server = await startEmbeddedPostgres({ directory, log });
   try {
     const withdraw = announceDatabase(config.varDirectory, { url: server.url, directUrl: server.ownerUrl });

@@ -49,7 +49,10 @@ async function entityDrift(config: AppConfig): Promise<string[]> {
       `SELECT c.relname || '.' || a.attname AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE a.attgenerated <> ''`,
     );
     const kept = new Set(generated.map(({ name }) => name));
+    // TypeORM looks there for the expressions of generated columns, whoever made them.
+    await source.query('CREATE TABLE typeorm_metadata (type text, database text, schema text, "table" text, name text, value text)');
     const { upQueries } = await source.driver.createSchemaBuilder().log();
+    await source.query('DROP TABLE typeorm_metadata');
     return upQueries.map(({ query }) => query).filter((query) => changesColumns(query) && !dropsOneOf(query, kept));
   } finally {
     await source.destroy();

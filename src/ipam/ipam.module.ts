@@ -7,6 +7,8 @@ import { AllocationsRepository } from './allocations/allocations.repository.js';
 import { AllocationsService } from './allocations/allocations.service.js';
 import { NextAddresses } from './allocations/next-addresses.js';
 import { RangeActions } from './allocations/range-actions.js';
+import { ExportModule } from './export/export.module.js';
+import { ImportModule } from './import/import.module.js';
 import { CalculatorController } from './calculator/calculator.controller.js';
 import { MapController } from './map/map.controller.js';
 import { PoolMaps } from './map/pool-map.js';
@@ -26,7 +28,7 @@ import { VrfsController } from './vrfs/vrfs.controller.js';
 import { VrfsService } from './vrfs/vrfs.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Vrf, Pool, Allocation])],
+  imports: [TypeOrmModule.forFeature([Vrf, Pool, Allocation]), ImportModule, ExportModule],
   controllers: [
     VrfsController,
     PoolsController,

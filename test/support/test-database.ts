@@ -27,7 +27,7 @@ function serverUrl(variable: 'TEST_DATABASE_ADMIN_URL' | 'TEST_DATABASE_OWNER_UR
 }
 
 /** One statement as superuser on a connection of its own. */
-export async function asAdmin<T>(database: string, work: (client: Client) => Promise<T>): Promise<T> {
+async function asAdmin<T>(database: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client(serverUrl('TEST_DATABASE_ADMIN_URL', database));
   await client.connect();
   try {
@@ -76,6 +76,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     url: serverUrl('TEST_DATABASE_URL', name),
     ownerUrl: serverUrl('TEST_DATABASE_OWNER_URL', name),
     adminUrl: serverUrl('TEST_DATABASE_ADMIN_URL', name),
-    drop: () => asAdmin('postgres', async (admin) => void (await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))),
+    drop: () =>
+      asAdmin('postgres', async (admin) => {
+        await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      }),
   };
 }

@@ -78,7 +78,13 @@ export class AuditTrail {
     const id = uuidv7();
     const payload = this.payloadOf(id, event);
     const leaf = createHash('sha256').update('\0').update(payload).digest();
-    return { id, class: categoryClass[event.category], payload, leaf, mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest() };
+    return {
+      id,
+      class: categoryClass[event.category],
+      payload,
+      leaf,
+      mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest(),
+    };
   }
 
   private payloadOf(id: string, event: AuditEvent): string {
@@ -92,7 +98,12 @@ export class AuditTrail {
       actor: event.actor
         ? { ...event.actor }
         : principal
-          ? { kind: principal.kind, id: principal.id, name: principal.name, ...(principal.sessionId ? { sessionId: principal.sessionId } : {}) }
+          ? {
+              kind: principal.kind,
+              id: principal.id,
+              name: principal.name,
+              ...(principal.sessionId ? { sessionId: principal.sessionId } : {}),
+            }
           : { kind: 'anonymous', id: 'anonymous', name: 'anonymous' },
       action: event.action,
       category: event.category,
@@ -120,6 +131,8 @@ function requestOf(context: NonNullable<ReturnType<typeof currentContext>>): Jso
 function withinLimit(members: Record<string, Json | undefined>): string {
   const whole = canonicalJson(toJson(members));
   if (Buffer.byteLength(whole) <= MAX_PAYLOAD) return whole;
-  const { before: _b, after: _a, changes: _c, detail: _d, ...head } = members;
-  return canonicalJson(toJson({ ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: createHash('sha256').update(whole).digest('hex') } }));
+  const head = Object.fromEntries(Object.entries(members).filter(([name]) => !['before', 'after', 'changes', 'detail'].includes(name)));
+  return canonicalJson(
+    toJson({ ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: createHash('sha256').update(whole).digest('hex') } }),
+  );
 }

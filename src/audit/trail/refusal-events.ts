@@ -18,7 +18,8 @@ export class RefusalEvents extends Refusals {
 
   async refused(error: AppError | undefined): Promise<void> {
     const context = currentContext();
-    if (!context?.principal) return;
+    // The trail is in the database too: asking for it once more would only double the wait for an answer.
+    if (!context?.principal || error?.code === 'database_unavailable') return;
     const denied = error?.kind === 'forbidden';
     const changing = !READS.has(context.method ?? 'GET');
     const failed = changing && (error === undefined || ['conflict', 'precondition_failed', 'locked', 'unavailable'].includes(error.kind));

@@ -2,7 +2,7 @@ import { type AuditEvent } from '../../audit/trail/audit-event.js';
 import { type Allocation } from './allocation.entity.js';
 
 /** The fields of an allocation that the trail keeps: its holder and its place, not the bookkeeping. */
-export function recorded(a: Allocation): object {
+function recorded(a: Allocation): object {
   const { vrfId, poolId, address, lastAddress, status, hostname, mac, owner, purpose, description } = a;
   return { vrfId, poolId, address, lastAddress, status, hostname, mac, owner, purpose, description };
 }

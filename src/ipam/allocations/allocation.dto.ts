@@ -4,7 +4,7 @@ import { IsHostname, IsIpAddress, IsMac } from '../ip-validators.js';
 import { type AllocationStatus, allocationStatuses } from './allocation.entity.js';
 
 /** Most addresses one call may take. */
-export const MAX_AT_ONCE = 1000;
+const MAX_AT_ONCE = 1000;
 
 class HolderNotes {
   /** Who answers for it. */
@@ -82,7 +82,7 @@ export class PatchAllocation extends HolderFields {
   status?: AllocationStatus;
 }
 
-export const rangeActions = ['allocate', 'reserve', 'block', 'release'] as const;
+const rangeActions = ['allocate', 'reserve', 'block', 'release'] as const;
 export type RangeActionName = (typeof rangeActions)[number];
 
 export class RangeAction extends HolderNotes {

@@ -40,7 +40,7 @@ export class AllocationsController {
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AllocationList> {
-    const items = await this.idempotency.once(key, { id, ...body }, async () =>
+    const items = await this.idempotency.once(key, { id, body }, async () =>
       (await this.allocations.allocate(id, body)).map(allocationView),
     );
     if (items.length === 1 && items[0]) void reply.header('location', `/api/v1/ipam/allocations/${items[0].id}`);
@@ -64,7 +64,7 @@ export class AllocationsController {
     @Body() body: RangeAction,
     @Headers('idempotency-key') key: string | undefined,
   ): Promise<RangeActionReport> {
-    return this.idempotency.once(key, { id, ...body }, () => this.ranges.run(id, body));
+    return this.idempotency.once(key, { id, body }, () => this.ranges.run(id, body));
   }
 
   @Get('allocations/:id')

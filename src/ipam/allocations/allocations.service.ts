@@ -76,16 +76,17 @@ export class AllocationsService {
   async patch(id: string, input: PatchAllocation, expected: number | undefined): Promise<Allocation> {
     return this.work.run(async () => {
       const before = await this.live(id, expected);
-      const after = { ...before };
-      if (input.status !== undefined) after.status = input.status;
-      if (input.hostname !== undefined) after.hostname = input.hostname;
-      if (input.mac !== undefined) after.mac = input.mac;
-      if (input.owner !== undefined) after.owner = input.owner;
-      if (input.purpose !== undefined) after.purpose = input.purpose;
-      if (input.description !== undefined) after.description = input.description;
+      const holder: Holder = {
+        status: input.status ?? before.status,
+        hostname: input.hostname === undefined ? before.hostname : input.hostname,
+        mac: input.mac === undefined ? before.mac : input.mac,
+        owner: input.owner === undefined ? before.owner : input.owner,
+        purpose: input.purpose === undefined ? before.purpose : input.purpose,
+        description: input.description ?? before.description,
+      };
       const fields = ['status', 'hostname', 'mac', 'owner', 'purpose', 'description'] as const;
-      if (fields.every((field) => before[field] === after[field])) return before;
-      await this.allocations.update(id, after);
+      if (fields.every((field) => before[field] === holder[field])) return before;
+      await this.allocations.update(id, holder);
       const stored = await this.get(id);
       await this.audit.record(updatedEvent(before, stored));
       return stored;

@@ -35,7 +35,7 @@ function foldPairs(list: Cidr[]): void {
   for (;;) {
     const upper = list.at(-1);
     const lower = list.at(-2);
-    if (!upper || !lower || lower.family !== upper.family || lower.length !== upper.length || lower.length === 0) return;
+    if (!upper || lower?.family !== upper.family || lower.length !== upper.length || lower.length === 0) return;
     const parent: Cidr = { family: lower.family, first: lower.first, length: lower.length - 1 };
     const aligned = lower.first % sizeOf(parent) === 0n;
     if (!aligned || lastOf(lower) + 1n !== upper.first) return;

@@ -9,6 +9,14 @@ const cidr = fc.tuple(family, fc.bigInt(0n, (1n << 128n) - 1n), fc.nat(128)).map
   return { family: f, first: maskOf(v & ((1n << BigInt(widthOf(f))) - 1n), f, length), length };
 });
 
+function refusalOf(text: string): unknown {
+  try {
+    return parseCidr(text);
+  } catch (error) {
+    return error instanceof IpSyntaxError ? error : `not a syntax error: ${String(error)}`;
+  }
+}
+
 describe('addresses and networks', () => {
   it.each([
     ['10.0.0.1/8', 'host_bits_set', '10.0.0.0/8'],
@@ -24,13 +32,7 @@ describe('addresses and networks', () => {
     ['10.0.0.256/32', 'not_an_address', undefined],
     ['nonsense/8', 'not_an_address', undefined],
   ])('I2: refuses %s as %s', (text, code, canonical) => {
-    expect.assertions(2);
-    try {
-      parseCidr(text);
-    } catch (error) {
-      expect(error).toBeInstanceOf(IpSyntaxError);
-      expect(error).toMatchObject({ code, canonical });
-    }
+    expect(refusalOf(text)).toMatchObject({ code, canonical });
   });
 
   it('I1: writes IPv6 as RFC 5952 wants it', () => {
@@ -51,7 +53,7 @@ describe('addresses and networks', () => {
       fc.property(cidr, (network) => {
         const text = formatCidr(network);
         expect(parseCidr(text)).toEqual(network);
-        if (network.family === 6) expect(isIPv6(text.slice(0, text.indexOf('/')))).toBe(true);
+        expect(isIPv6(text.slice(0, text.indexOf('/')))).toBe(network.family === 6);
       }),
     );
   });

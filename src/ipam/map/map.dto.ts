@@ -1,20 +1,8 @@
 import { IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { ToInt } from '../../platform/http/paging.dto.js';
 
-export const mapStatuses = [
-  'free',
-  'allocated',
-  'reserved',
-  'blocked',
-  'quarantined',
-  'gateway',
-  'network',
-  'broadcast',
-  'pool',
-  'mixed',
-  'full',
-] as const;
-export type MapStatus = (typeof mapStatuses)[number];
+export type MapStatus =
+  'free' | 'allocated' | 'reserved' | 'blocked' | 'quarantined' | 'gateway' | 'network' | 'broadcast' | 'pool' | 'mixed' | 'full';
 
 export class MapFilter {
   /** `cells`: the pool (or `network` in it) cut into equal parts. `runs`: every change of status, exact, in pages. */

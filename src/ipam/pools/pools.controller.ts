@@ -93,6 +93,6 @@ export class PoolsController {
     @Body() body: NextPools,
     @Headers('idempotency-key') key: string | undefined,
   ): Promise<PoolList> {
-    return this.idempotency.once(key, { id, ...body }, async () => ({ items: (await this.pools.createNext(id, body)).map(poolView) }));
+    return this.idempotency.once(key, { id, body }, async () => ({ items: (await this.pools.createNext(id, body)).map(poolView) }));
   }
 }

@@ -1,5 +1,5 @@
-import { IsInt, IsOptional, IsString, IsUUID, Length, Max, MaxLength, Min } from 'class-validator';
-import { ToInt } from '../../platform/http/paging.dto.js';
+import { IsOptional, IsString, IsUUID, Length, MaxLength } from 'class-validator';
+import { WholeNumber } from '../../platform/http/paging.dto.js';
 import { AllocationView } from '../allocations/allocation.dto.js';
 import { type PoolKind } from '../pools/pool.entity.js';
 
@@ -48,11 +48,7 @@ export class SearchFilter {
   vrfId?: string;
 
   /** Rows of each kind at most. */
-  @IsOptional()
-  @ToInt()
-  @IsInt()
-  @Min(1)
-  @Max(500)
+  @WholeNumber({ min: 1, max: 500 })
   limit = 50;
 }
 

@@ -13,7 +13,7 @@ import { type PoolHitRow, SearchRepository } from './search.repository.js';
 interface Question {
   kind: SearchResult['interpretation']['kind'];
   explanation: string;
-  ask(limit: number): Promise<{ pools: PoolHitRow[]; allocations: Allocation[] }>;
+  ask: (limit: number) => Promise<{ pools: PoolHitRow[]; allocations: Allocation[] }>;
 }
 
 @Injectable()
@@ -33,9 +33,9 @@ export class SearchService {
   }
 
   private question(filter: SearchFilter): Question {
-    const { vrfId, limit: _limit, ...asked } = filter;
-    const given = Object.entries(asked).filter(([, value]) => value !== undefined);
-    if (given.length !== 1)
+    const { vrfId } = filter;
+    const asked = [filter.q, filter.ip, filter.cidr, filter.hostname, filter.mac, filter.owner].filter((value) => value !== undefined);
+    if (asked.length !== 1)
       throw new AppError('unparsable', 'invalid_query', 'Ask for exactly one of q, ip, cidr, hostname, mac and owner.');
     if (filter.q !== undefined) return this.read(filter.q, vrfId);
     if (filter.ip !== undefined) return this.read(formatIp(ipParameter('ip', filter.ip)), vrfId);

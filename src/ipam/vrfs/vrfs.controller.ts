@@ -13,7 +13,18 @@ function view(vrf: Vrf, reply: FastifyReply): VrfView {
 }
 
 function viewOf(vrf: Vrf): VrfView {
-  return { ...vrf, createdAt: vrf.createdAt.toISOString(), updatedAt: vrf.updatedAt.toISOString() };
+  const { id, name, rd, description, isDefault, version, createdBy } = vrf;
+  return {
+    id,
+    name,
+    rd,
+    description,
+    isDefault,
+    version,
+    createdBy,
+    createdAt: vrf.createdAt.toISOString(),
+    updatedAt: vrf.updatedAt.toISOString(),
+  };
 }
 
 @Controller('ipam/vrfs')

@@ -24,28 +24,27 @@ export class VrfsService {
   async create(input: CreateVrf): Promise<Vrf> {
     return this.work.run(async () => {
       const vrfs = this.work.manager.getRepository(Vrf);
-      const { id } = await vrfs.save(vrfs.create({ ...input, rd: input.rd ?? null, createdBy: actorName() }));
+      const { id } = await vrfs.save(
+        vrfs.create({ name: input.name, rd: input.rd ?? null, description: input.description ?? '', createdBy: actorName() }),
+      );
       const vrf = await this.get(id);
       await this.audit.record({ action: 'vrf.created', category: 'ipam', resource: { type: 'vrf', id, name: vrf.name }, after: vrf });
       return vrf;
     });
   }
 
-  async list(filter: VrfFilter): Promise<{ items: Vrf[]; total: number }> {
-    const query = this.work.manager
-      .getRepository(Vrf)
-      .createQueryBuilder('v')
-      .orderBy('lower(v.name)')
-      .limit(filter.limit)
-      .offset(filter.offset);
-    if (filter.q !== undefined)
-      query.where('position(lower(:q) in lower(v.name)) > 0 OR position(lower(:q) in lower(v.description)) > 0', { q: filter.q });
-    const [items, total] = await query.getManyAndCount();
-    return { items, total };
+  async list({ q, limit, offset }: VrfFilter): Promise<{ items: Vrf[]; total: number }> {
+    return this.work.run(async () => {
+      const query = this.work.manager.getRepository(Vrf).createQueryBuilder('v').orderBy('lower(v.name)').limit(limit).offset(offset);
+      if (q !== undefined)
+        query.where('position(lower(:q) in lower(v.name)) > 0 OR position(lower(:q) in lower(v.description)) > 0', { q });
+      const [items, total] = await query.getManyAndCount();
+      return { items, total };
+    });
   }
 
   async get(id: string): Promise<Vrf> {
-    const vrf = await this.work.manager.findOneBy(Vrf, { id });
+    const vrf = await this.work.run(() => this.work.manager.findOneBy(Vrf, { id }));
     if (!vrf) throw AppError.notFound('vrf', id);
     return vrf;
   }
@@ -62,7 +61,6 @@ export class VrfsService {
     return this.work.run(async () => {
       const before = await this.locked(id, expected);
       const next = {
-        ...before,
         name: input.name ?? before.name,
         rd: input.rd === undefined ? before.rd : input.rd,
         description: input.description ?? before.description,

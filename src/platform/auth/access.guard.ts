@@ -26,8 +26,7 @@ export class AccessGuard extends AuthGuard('jwt') {
 
   /** Whatever is wrong with a token, the answer is the same. */
   override handleRequest<T>(error: unknown, user: T | false | undefined): T {
-    if (error instanceof AppError) throw error;
-    if (error !== null && error !== undefined && !user) throw error;
+    if (error instanceof Error) throw error;
     if (!user) throw new AppError('unauthenticated', 'unauthenticated', 'Sign in, and send the access token as a bearer token.');
     return user;
   }

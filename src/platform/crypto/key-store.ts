@@ -19,7 +19,10 @@ export class KeyStore {
 
   constructor(config: AppConfig) {
     const folder = path.join(config.varDirectory, 'keys');
-    const pairs = (config.auth.jwtKeys ?? kept(folder, 'access-token', () => `${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64url')}`))
+    const pairs = (
+      config.auth.jwtKeys ??
+      kept(folder, 'access-token', () => `${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64url')}`)
+    )
       .split(',')
       .map((pair) => {
         const [kid = '', key = ''] = pair.split(':');
@@ -29,7 +32,9 @@ export class KeyStore {
     const [first] = pairs;
     if (!first) throw new Error('The key ring is empty.');
     this.jwt = { signing: { kid: first[0], key: first[1] }, byKid: new Map(pairs) };
-    this.auditWriter = createSecretKey(Buffer.from(config.audit.key ?? kept(folder, 'audit-writer', () => randomBytes(32).toString('base64url')), 'base64url'));
+    this.auditWriter = createSecretKey(
+      Buffer.from(config.audit.key ?? kept(folder, 'audit-writer', () => randomBytes(32).toString('base64url')), 'base64url'),
+    );
   }
 }
 

@@ -32,9 +32,11 @@ class OpenWork {
 type Queryable = Pick<Pool, 'query'>;
 
 const ATTEMPTS = 4;
+const READ = /^\s*(SELECT|WITH)\b/i;
+const WRITE = /\b(INSERT|UPDATE|DELETE|MERGE)\b/i;
 
 /**
- * The one way to the database. `run` makes a use case one transaction; `query` and `manager` use the open one, or the pool when none is open.
+ * The one way to the database. `run` makes a use case one transaction; `query` uses the open one, or the pool when none is open.
  * Sequential awaits only inside `run`: a transaction is one connection.
  */
 @Injectable()
@@ -84,21 +86,20 @@ export class UnitOfWork {
     return this.required;
   }
 
-  /** The open transaction's manager, or the pool's when none is open. */
+  /** The open transaction's manager. Throws when none is open. */
   get manager(): EntityManager {
-    return this.open.getStore()?.manager ?? this.dataSource.manager;
+    return this.required.manager;
   }
 
-  /** Rows of one statement, prepared once a connection. A read outside a transaction survives a connection that died idle. */
+  /** Rows of one statement, prepared once a connection. Outside a transaction neither a read nor a write meets a connection that died idle. */
   async query<T extends QueryResultRow>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> {
     const open = this.open.getStore();
     if (open) return this.send<T>(open.client, sql, parameters);
-    try {
-      return await this.send<T>(this.pool, sql, parameters);
-    } catch (error) {
-      if (!isConnectionLoss(error) || !/^\s*(SELECT|WITH)\b/i.test(sql)) throw error;
-      return this.send<T>(this.pool, sql, parameters);
-    }
+    // Only what reads may be sent twice; a write becomes a transaction, whose BEGIN may.
+    if (!READ.test(sql) || WRITE.test(sql)) return this.run(() => this.query<T>(sql, parameters));
+    const { client, answer } = await this.firstOf((c) => this.send<T>(c, sql, parameters));
+    giveBack(client);
+    return answer;
   }
 
   /** Like query(), for what must never be written alone, such as the audit trail. Throws when no unit of work is open. */
@@ -110,12 +111,17 @@ export class UnitOfWork {
   async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const open = this.open.getStore();
     if (open) return work(open.client);
-    const client = await this.pool.connect();
+    const client = await this.checkOut();
+    let result: T;
     try {
-      return await work(client);
-    } finally {
-      client.release();
+      result = await work(client);
+    } catch (error) {
+      // Nobody knows what is left half done on it, such as a COPY: it goes, and takes that along.
+      giveBack(client, error);
+      throw error;
     }
+    giveBack(client);
+    return result;
   }
 
   /** Connections: how many are open, idle, and how many callers wait for one. */
@@ -131,7 +137,7 @@ export class UnitOfWork {
   }
 
   private async once<T>(work: () => Promise<T>): Promise<T> {
-    const client = await this.begin();
+    const { client } = await this.firstOf((c) => c.query('BEGIN'));
     const open = new OpenWork(client, this.dataSource);
     let result: T;
     try {
@@ -140,32 +146,44 @@ export class UnitOfWork {
         for (const act of open.beforeCommit) await act();
         return done;
       });
-      await client.query('COMMIT');
-      client.release();
+      const { command } = await client.query('COMMIT');
+      // PostgreSQL answers the COMMIT of a transaction with a failed statement in it by rolling back, and calls that no error.
+      if (command !== 'COMMIT') throw new Error('A statement of this unit of work had failed and nobody said so: it was rolled back.');
     } catch (error) {
       // A connection that cannot roll back is dead; the server has rolled back for it. What counts is the first error.
       await client.query('ROLLBACK').then(
-        () => client.release(),
-        (lost: Error) => client.release(lost),
+        () => {
+          giveBack(client);
+        },
+        (lost: unknown) => {
+          giveBack(client, lost);
+        },
       );
       throw error;
     }
+    giveBack(client);
     for (const effect of open.afterCommit) effect();
     return result;
   }
 
-  /** Nothing has happened yet when BEGIN fails, so a connection that was killed while idle is replaced without a word. */
-  private async begin(): Promise<PoolClient> {
-    for (let attempt = 1; ; attempt++) {
-      const client = await this.pool.connect();
+  /** A connection, and what the first statement on it gave; one that turns out to have died while idle is replaced without a word. */
+  private async firstOf<T>(statement: (client: PoolClient) => Promise<T>): Promise<{ client: PoolClient; answer: T }> {
+    for (let dead = 0; ; dead++) {
+      const client = await this.checkOut();
       try {
-        await client.query('BEGIN');
-        return client;
+        return { client, answer: await statement(client) };
       } catch (error) {
-        client.release(error instanceof Error ? error : true);
-        if (attempt === ATTEMPTS || !isConnectionLoss(error)) throw error;
+        const lost = isConnectionLoss(error);
+        giveBack(client, lost ? error : undefined);
+        if (!lost || dead === this.config.database.poolMax) throw error;
       }
     }
+  }
+
+  private async checkOut(): Promise<PoolClient> {
+    const client = await this.pool.connect();
+    client.on('error', saidByTheNextStatement);
+    return client;
   }
 
   private async send<T extends QueryResultRow>(on: Queryable, sql: string, parameters: readonly unknown[]): Promise<T[]> {
@@ -188,4 +206,16 @@ export class UnitOfWork {
     // The driver's pool is not part of TypeORM's types; named statements and streams need it.
     return (this.dataSource.driver as unknown as { master: Pool }).master;
   }
+}
+
+/** A connection may die between two statements of its holder; without a listener that would be the end of the process. */
+function saidByTheNextStatement(): void {
+  // Nothing to do: the statement fails.
+}
+
+/** To the pool, or out of the world when it is broken or not at rest. */
+function giveBack(client: PoolClient, broken?: unknown): void {
+  client.off('error', saidByTheNextStatement);
+  if (broken !== undefined) client.release(broken instanceof Error ? broken : true);
+  else client.release(client.getTransactionStatus() !== 'I');
 }

@@ -18,8 +18,10 @@ export class ProblemFilter implements ExceptionFilter {
     const known = asAppError(error);
     if (!known) this.log.error('request failed', { error });
     else if (known.cause) this.log.warn('request refused', { code: known.code, error: known.cause });
-    await this.refusals.refused(known).catch((cause: unknown) => this.log.error('a refusal could not be recorded', { error: cause }));
-    const problem = problemOf(known, currentContext()?.requestId ?? String(reply.request.id));
+    await this.refusals.refused(known).catch((cause: unknown) => {
+      this.log.error('a refusal could not be recorded', { error: cause });
+    });
+    const problem = problemOf(known, currentContext()?.requestId ?? reply.request.id);
     if (known?.retryAfterSeconds !== undefined) void reply.header('retry-after', String(known.retryAfterSeconds));
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
     void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(problem);

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
-import { AppError, type AppErrorKind, type FieldError } from '../../kernel/app-error.js';
+import { AppError, type AppErrorKind } from '../../kernel/app-error.js';
 import { explainPgError } from '../database/pg-error.js';
+import { type Problem } from './problem.dto.js';
 
 /** The one place where the domain's errors get HTTP statuses. */
 const STATUS: Record<AppErrorKind, number> = {
@@ -40,18 +41,6 @@ const TITLES: Record<number, string> = {
   501: 'Not implemented',
   503: 'Service unavailable',
 };
-
-/** An RFC 9457 problem document. */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  code: string;
-  detail: string;
-  requestId: string;
-  errors?: FieldError[];
-  [meta: string]: unknown;
-}
 
 /** What an error thrown anywhere means to the domain; undefined when it is a fault of ours. */
 export function asAppError(error: unknown): AppError | undefined {

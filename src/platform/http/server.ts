@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { v7 as uuidv7 } from 'uuid';
 import { type AppConfig } from '../../config/app-config.js';
 import { AppError } from '../../kernel/app-error.js';
 import { type RequestContext, runInContext } from '../context/request-context.js';
 import { problemOf } from './problem.js';
+import { sendSecurityHeaders } from './security-headers.js';
 
 const MAX_DEPTH = 32;
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
@@ -23,13 +24,16 @@ export function createAdapter(config: AppConfig): FastifyAdapter {
     genReqId: requestId,
     requestIdHeader: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
-    frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => badUrl(request, reply),
+    frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      badUrl(request, reply);
+    },
     clientErrorHandler: (_error, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     },
   });
   const server: FastifyInstance = adapter.getInstance();
   acceptJsonOnly(server);
+  sendSecurityHeaders(server);
   openContext(server);
   return adapter;
 }
@@ -43,7 +47,7 @@ function acceptJsonOnly(server: FastifyInstance): void {
       done(null, undefined);
       return;
     }
-    parse(request, body, (error, value: unknown) => {
+    void parse(request, body, (error, value: unknown) => {
       if (error) done(new AppError('unparsable', 'unparsable_json', 'The body is not JSON.', { cause: error }), undefined);
       else done(refusal(value) ?? null, value);
     });
@@ -59,8 +63,8 @@ function refusal(body: unknown): AppError | undefined {
     for (const value of level) {
       if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
         return new AppError('unparsable', 'bad_text', 'Text must be well-formed Unicode without NUL.');
-      if (typeof value === 'object' && value !== null)
-        next.push(...(Array.isArray(value) ? value : [...Object.keys(value), ...Object.values(value)]));
+      if (Array.isArray(value)) for (const item of value) next.push(item);
+      else if (typeof value === 'object' && value !== null) for (const [name, member] of Object.entries(value)) next.push(name, member);
     }
     level = next;
   }
@@ -93,7 +97,7 @@ function openContext(server: FastifyInstance): void {
 
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id'];
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : uuidv7();
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
 function plainAddress(address: string): string {

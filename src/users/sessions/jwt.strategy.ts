@@ -8,10 +8,12 @@ import { type Principal } from '../../platform/context/request-context.js';
 import { type KeyRing, KeyStore } from '../../platform/crypto/key-store.js';
 import { ALGORITHM, AUDIENCE, ISSUER, keyOf } from './access-tokens.js';
 import { SessionDirectory } from './session-directory.js';
+import { VerifiedTokens } from './verified-tokens.js';
 
 interface Application {
   ring: KeyRing;
   sessions: SessionDirectory;
+  verified: VerifiedTokens;
 }
 
 /** Passport knows strategies by name for the whole process; a request is judged by the application that received it, should there be two. */
@@ -32,15 +34,42 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
         done(key ? null : new Error('no key of ours signs such a token'), key);
       },
     } as unknown as StrategyOptionsWithRequest);
-    applications.set(http.httpAdapter.getInstance<object>(), { ring: keys.jwt, sessions });
+    applications.set(http.httpAdapter.getInstance<object>(), { ring: keys.jwt, sessions, verified: new VerifiedTokens() });
+  }
+
+  /** A token that was found good stays good until it expires: only whose session it is must be asked again. */
+  override authenticate(httpRequest: Parameters<Strategy['authenticate']>[0], options?: unknown): void {
+    // Passport's types know Express only; what it hands over is the adapter's request.
+    const request = httpRequest as unknown as FastifyRequest;
+    const application = applicationOf(request);
+    const token = bearerOf(request);
+    const claims = token === undefined ? undefined : application.verified.claimsOf(token);
+    if (!claims) {
+      super.authenticate(httpRequest, options);
+      return;
+    }
+    application.sessions.principalOf(claims.sid, claims.sub).then(
+      (principal) => {
+        if (principal) this.success(principal);
+        else this.fail('the session has ended', 401);
+      },
+      (error: unknown) => {
+        this.error(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
   }
 
   /** Called by passport once the signature, issuer, audience and time are right. Undefined is answered 401. */
   validate(request: FastifyRequest, { sub, sid, exp }: Record<string, unknown>): Promise<Principal | undefined> | undefined {
-    if (!isUuid(sub) || !isUuid(sid) || typeof exp !== 'number') return undefined;
-    return applicationOf(request).sessions.principalOf(sid as string, sub as string);
+    if (typeof sub !== 'string' || typeof sid !== 'string' || !isUuid(sub) || !isUuid(sid) || typeof exp !== 'number') return undefined;
+    const application = applicationOf(request);
+    const token = bearerOf(request);
+    if (token !== undefined) application.verified.remember(token, { sub, sid, exp });
+    return application.sessions.principalOf(sid, sub);
   }
 }
+
+const bearerOf = ExtractJwt.fromAuthHeaderAsBearerToken() as unknown as (request: FastifyRequest) => string | undefined;
 
 function applicationOf(request: FastifyRequest): Application {
   const application = applications.get(request.server);

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { accessSync, chmodSync, constants, existsSync, readFileSync, statSync, symlinkSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import type { Account } from './account.js';
 import { EmbeddedPostgresError, orUseAnotherServer } from './embedded-error.js';
 import { hasCode } from './files.js';
-import { requireReachable } from './folder.js';
+import { isReachable } from './folder.js';
+import { reachableCopy } from './reachable-copy.js';
 
 export interface Binaries {
   initdb: string;
@@ -24,10 +25,15 @@ export const serverEnvironment = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin'
 
 /** Finds the server programs of this platform, makes them usable, and proves it by running one as `account`. */
 export async function findBinaries(account: Account | undefined): Promise<Binaries> {
-  const { initdb, postgres } = await importPackage();
-  completePackage(dirname(dirname(dirname(postgres))), [initdb, postgres]);
-  if (account) requireReachable(dirname(postgres), account);
+  const found = await importPackage();
+  completePackage(dirname(dirname(dirname(found.postgres))), [found.initdb, found.postgres]);
+  const { initdb, postgres } = account && !isReachable(dirname(found.postgres), account) ? elsewhere(found) : found;
   return { initdb, postgres, major: await majorVersion(postgres, account) };
+}
+
+function elsewhere({ initdb, postgres }: { initdb: string; postgres: string }): { initdb: string; postgres: string } {
+  const bin = join(reachableCopy(dirname(dirname(postgres))), 'bin');
+  return { initdb: join(bin, basename(initdb)), postgres: join(bin, basename(postgres)) };
 }
 
 async function importPackage(): Promise<{ initdb: string; postgres: string }> {

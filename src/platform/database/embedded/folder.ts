@@ -44,9 +44,17 @@ export function giveTo(account: Account, path: string): void {
   chownSync(path, account.uid, account.gid);
 }
 
+export function isReachable(path: string, account: Account): boolean {
+  return blockedFor(account, path).length === 0;
+}
+
+function blockedFor(account: Account, path: string): string[] {
+  return ancestors(path).filter((folder) => !mayEnter(statSync(folder), account));
+}
+
 /** Refuses, by name, the folders above and including `path` that `account` may not enter: PostgreSQL's own message would not say which. */
-export function requireReachable(path: string, account: Account): void {
-  const blocked = ancestors(path).filter((folder) => !mayEnter(statSync(folder), account));
+function requireReachable(path: string, account: Account): void {
+  const blocked = blockedFor(account, path);
   if (blocked.length === 0) return;
   throw new EmbeddedPostgresError(
     `PostgreSQL refuses to run as root, so it runs as \`${account.name}\`, which cannot pass ${blocked.join(' and ')} to reach ${path}.`,

@@ -1,0 +1,46 @@
+import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
+import { ApiOkResponse, ApiProduces } from '@nestjs/swagger';
+import { Requires } from '../../platform/auth/access.js';
+import { type FileKind } from '../import/import-files.js';
+import { ExportFilter } from './export.dto.js';
+import { ExportsService } from './exports.service.js';
+
+@ApiProduces('text/csv')
+@ApiOkResponse({ schema: { type: 'string' } })
+@Controller('ipam/exports')
+export class ExportsController {
+  constructor(private readonly exports: ExportsService) {}
+
+  /** VRFs as CSV in NetBox’s columns; the default one has no row there. */
+  @Get('vrfs.csv')
+  @Requires('ipam:export')
+  async vrfs(@Query() filter: ExportFilter): Promise<StreamableFile> {
+    return this.file('vrfs', filter);
+  }
+
+  /** Pools as CSV in NetBox’s columns for prefixes, and some of our own. */
+  @Get('prefixes.csv')
+  @Requires('ipam:export')
+  async prefixes(@Query() filter: ExportFilter): Promise<StreamableFile> {
+    return this.file('prefixes', filter);
+  }
+
+  /** Reserved and blocked ranges as CSV in NetBox’s columns. */
+  @Get('ranges.csv')
+  @Requires('ipam:export')
+  async ranges(@Query() filter: ExportFilter): Promise<StreamableFile> {
+    return this.file('ranges', filter);
+  }
+
+  /** Held addresses as CSV in NetBox’s columns. */
+  @Get('addresses.csv')
+  @Requires('ipam:export')
+  async addresses(@Query() filter: ExportFilter): Promise<StreamableFile> {
+    return this.file('addresses', filter);
+  }
+
+  private async file(kind: FileKind, { vrfId }: ExportFilter): Promise<StreamableFile> {
+    const stream = await this.exports.csv(kind, vrfId);
+    return new StreamableFile(stream, { type: 'text/csv; charset=utf-8', disposition: `attachment; filename="${kind}.csv"` });
+  }
+}
