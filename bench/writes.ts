@@ -87,29 +87,47 @@ export async function benchWrites(stage: Stage, bearer: string, app: string, una
       { name: 'unaudited', round: raw(pg, many, false) },
     ],
   });
-  const of = async (name: string, network: string, allocated: bigint): Promise<Contender> => {
-    const id = await seedPool(stage, network, allocated);
-    return {
-      name,
-      round: (ms) =>
-        httpLoad({
-          url: app,
-          connections: 8,
-          ms,
-          method: 'POST',
-          body: '{}',
-          paths: [`/api/v1/ipam/pools/${id}/allocations`],
-          headers: { authorization: bearer },
-        }),
-    };
-  };
-  // The 99.9 % are of a /8 with the rest still to give; a smaller pool would run out in the middle of the measurement.
-  await even('next free address whatever the pool, 8 clients', 1.3, [
-    await of('/16 with nothing allocated … see note', '13.0.0.0/16', 0n),
-    await of('/8 with 1,000 allocated', '14.0.0.0/8', 1000n),
-    await of('/8 with 1,000,000 allocated', '15.0.0.0/8', 1_000_000n),
-    await of('/64 with nothing allocated', '2001:db8:1::/64', 0n),
-    await of('/64 with 1,000,000 allocated', '2001:db8:2::/64', 1_000_000n),
-  ]);
+  await benchEvenness(stage, bearer, app);
   await pg.end();
+}
+
+/**
+ * (c) The same whatever the pool: an address is taken and given back, so that a pool keeps its fill however long the round is.
+ * Large pools are filled with one blocked range, as nobody has 17 million rows in a /8.
+ */
+async function benchEvenness(stage: Stage, bearer: string, app: string): Promise<void> {
+  const headers = { authorization: bearer, 'content-type': 'application/json' };
+  const of = async (name: string, network: string, allocated: bigint, blockUpTo?: string): Promise<Contender> => {
+    const id = await seedPool(stage, network, allocated);
+    if (blockUpTo !== undefined) await block(stage, id, blockUpTo);
+    const takeAndGive = async (): Promise<void> => {
+      const answer = await fetch(`${app}/api/v1/ipam/pools/${id}/allocations`, { method: 'POST', headers, body: '{}' });
+      const { items } = (await answer.json()) as { items: { id: string }[] };
+      const released = await fetch(`${app}/api/v1/ipam/allocations/${items[0]?.id ?? ''}`, {
+        method: 'DELETE',
+        headers: { authorization: bearer },
+      });
+      await released.arrayBuffer();
+      if (released.status !== 204) throw new Error(`a release was answered ${released.status}`);
+    };
+    return { name, round: (ms) => callLoad(8, ms, takeAndGive) };
+  };
+  await even('take the next address and give it back, whatever the pool, 8 clients', 1.3, [
+    await of('/16, empty', '13.0.0.0/16', 0n),
+    await of('/16, 99.9 % full, row by row', '13.1.0.0/16', 65_468n),
+    await of('/8, 1,000 allocated', '14.0.0.0/8', 1000n),
+    await of('/8, 1,000,000 allocated', '15.0.0.0/8', 1_000_000n),
+    await of('/8, 99.9 % full', '16.0.0.0/8', 0n, '16.255.190.0'),
+    await of('/64, empty', '2001:db8:1::/64', 0n),
+    await of('/64, 1,000,000 allocated', '2001:db8:2::/64', 1_000_000n),
+    await of('/64, 99.9 % full', '2001:db8:3::/64', 0n, '2001:db8:3:0:ffbe::'),
+  ]);
+}
+
+async function block(stage: Stage, poolId: string, last: string): Promise<void> {
+  await stage.sql(
+    `INSERT INTO allocations (vrf_id, pool_id, address, last_address, status)
+     SELECT p.vrf_id, p.id, ipam_inet(p.family, u.lo), $2::inet, 'blocked' FROM pools p, ipam_usable(p.kind, p.network) u WHERE p.id = $1`,
+    [poolId, last],
+  );
 }

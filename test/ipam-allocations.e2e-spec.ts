@@ -1,4 +1,5 @@
 import { type Agent } from 'supertest';
+import { eventually } from './support/eventually.js';
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 
@@ -229,6 +230,17 @@ describe('allocations', () => {
       ['second', 'allocated'],
       ['first', 'released'],
     ]);
+  });
+
+  it('I10: gives rested addresses back although nobody asks for one', async () => {
+    const pool = await aPool(30, { cooldownSeconds: 600 });
+    const first = await allocate(pool.id);
+    await operator.delete(`${ALLOCATIONS}/${first.id}`).expect(204);
+    await t.sql(`UPDATE allocations SET quarantined_until = now() - interval '1 second' WHERE id = $1`, [first.id]);
+    await t.sql(`INSERT INTO jobs (name) VALUES ('ipam.return-rested')`);
+    await eventually(async () => (await usage(pool.id)).quarantined === '0');
+    expect(await usage(pool.id)).toMatchObject({ free: '2' });
+    expect((await viewer.get(`${ALLOCATIONS}/${first.id}`).expect(200)).body).toMatchObject({ status: 'released' });
   });
 
   it('I10: tells who held an address at a time, the one or none, after many hands', async () => {

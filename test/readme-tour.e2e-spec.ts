@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Json } from '../src/kernel/canonical-json.js';
 import { eventually } from './support/eventually.js';
+import { startCadastre } from './support/run-cadastre.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const PATIENCE_MS = 180_000;
@@ -99,23 +100,16 @@ describe('the tour of README.md', () => {
   const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
   const folder = mkdtempSync(path.join(tmpdir(), 'cadastre-tour-'));
   let server: ChildProcess;
-  let printed = '';
+  let output: () => string;
 
   beforeAll(async () => {
     // Started by root, the database runs as another account, which must get in.
     chmodSync(folder, 0o755);
-    const { PATH, HOME } = process.env;
-    server = spawn(process.execPath, ['src/cli/cadastre.mjs', 'start'], {
-      cwd: root,
-      env: { PATH, HOME, CADASTRE_VAR_DIR: path.join(folder, 'var'), CADASTRE_PORT: '0', CADASTRE_LOG_LEVEL: 'warn' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const collect = (chunk: Buffer): void => void (printed += chunk.toString());
-    server.stdout?.on('data', collect);
-    server.stderr?.on('data', collect);
+    const variables = { CADASTRE_VAR_DIR: path.join(folder, 'var'), CADASTRE_PORT: '0', CADASTRE_LOG_LEVEL: 'warn' };
+    ({ child: server, output } = startCadastre(['start'], variables));
     await eventually(() => {
-      if (server.exitCode !== null) throw new Error(`the server ended:\n${printed}`);
-      return printed.includes('is ready');
+      if (server.exitCode !== null) throw new Error(`the server ended:\n${output()}`);
+      return output().includes('is ready');
     }, PATIENCE_MS);
   }, PATIENCE_MS);
 
@@ -127,11 +121,11 @@ describe('the tour of README.md', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const found = (pattern: RegExp): string => pattern.exec(printed)?.[1] ?? '';
+  const found = (pattern: RegExp): string => pattern.exec(output())?.[1] ?? '';
 
   it('O9: the first start prints what the README shows', () => {
     const shown = /^```console\n\$ npm start\n(The first administrator.*?)^```$/ms.exec(readme)?.[1] ?? 'nothing';
-    expect(printed).toContain(shown.replace('the-one-time-password', found(/password {2}(\S+)/)));
+    expect(output()).toContain(shown.replace('the-one-time-password', found(/password {2}(\S+)/)));
   });
 
   it('O9: each of its ten steps does what it says', async () => {
@@ -146,9 +140,9 @@ describe('the tour of README.md', () => {
         .replaceAll('http://127.0.0.1:8400', found(/API\s+(http:\S+)\/api\/v1/))
         .replaceAll('the-one-time-password', found(/password {2}(\S+)/)),
     );
-    const [output, complaints] = await Promise.all([text(bash.stdout), text(bash.stderr)]);
+    const [answers, complaints] = await Promise.all([text(bash.stdout), text(bash.stderr)]);
     expect(complaints).toBe('');
-    const results = [...output.matchAll(/(.*?)\n@@(\d+)@@\n/gs)].map(([, answer = '', code]) => ({ answer: answer.trim(), code }));
+    const results = [...answers.matchAll(/(.*?)\n@@(\d+)@@\n/gs)].map(([, answer = '', code]) => ({ answer: answer.trim(), code }));
     expect(results.map(({ code }) => code)).toEqual(steps.map(() => '0'));
     const comparison = new Comparison();
     for (const [i, { command, answer: shown }] of steps.entries()) {
@@ -168,7 +162,14 @@ describe('the tour of README.md', () => {
   });
 
   const id = (n: number): string => `01a1f98a-7bc4-75c8-9fb7-00000000000${n}`;
-  const truth = { id: id(1), by: id(2), at: '2026-11-20T15:19:25.188Z', size: '256', note: 'rests until 2026-11-20T15:19:25+00:00.', key: '…' };
+  const truth = {
+    id: id(1),
+    by: id(2),
+    at: '2026-11-20T15:19:25.188Z',
+    size: '256',
+    note: 'rests until 2026-11-20T15:19:25+00:00.',
+    key: '…',
+  };
 
   it('O9: other ids and times are no lie', () => {
     const answer = { ...truth, id: id(3), by: id(4), at: '2027-01-01T00:00:00Z', note: 'rests until 2027-01-01T00:00:00Z.', key: 'x.y-z' };

@@ -19,6 +19,7 @@ import { PoolsService } from './pools/pools.service.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchRepository } from './search/search.repository.js';
 import { SearchService } from './search/search.service.js';
+import { QuarantineJob } from './allocations/quarantine.job.js';
 import { AlertsJob } from './stats/alerts.job.js';
 import { StatsController } from './stats/stats.controller.js';
 import { StatsService } from './stats/stats.service.js';
@@ -45,6 +46,7 @@ import { VrfsService } from './vrfs/vrfs.service.js';
     AllocationsRepository,
     AllocationsService,
     NextAddresses,
+    QuarantineJob,
     RangeActions,
     AddressHistory,
     PoolMaps,

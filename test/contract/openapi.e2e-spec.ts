@@ -7,6 +7,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const nameOf = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
 const each = Object.entries(operations);
+const anything = expect.anything() as unknown;
 
 /** Every schema of the document with where it stands. */
 function* schemas(node: unknown, at = '#'): Generator<[string, Schema]> {
@@ -18,6 +19,15 @@ function* schemas(node: unknown, at = '#'): Generator<[string, Schema]> {
       for (const [name, schema] of Object.entries(value as object)) yield [`${here}/${name}`, schema as Schema];
     yield* schemas(value, here);
   }
+}
+
+function typeAndDefault({ type, default: value }: Schema): Schema {
+  return value === undefined ? { type } : { type, default: value };
+}
+
+function saysSomething(schema: Schema): boolean {
+  const { type, properties, allOf, oneOf, anyOf } = resolved(schema);
+  return (type ?? properties ?? allOf ?? oneOf ?? anyOf) !== undefined;
 }
 
 function success({ responses }: { responses: Record<string, Content> }): [string, Content][] {
@@ -67,26 +77,18 @@ describe('docs/openapi.json', () => {
     const inPath = [...name.matchAll(/:(\w+)/g)].map(([, parameter]) => parameter);
     const parameters = operation.parameters.filter((parameter) => parameter.in === 'path');
     expect(parameters.map((parameter) => [parameter.name, parameter.required])).toEqual(inPath.map((parameter) => [parameter, true]));
-    const successes = success(operation);
-    expect(successes).toHaveLength(1);
-    for (const [status, answer] of successes) {
-      const schema = schemaOf(answer);
-      expect({ status, hasBody: schema !== undefined }).toEqual({ status, hasBody: status !== '204' });
-      if (schema) expect(Object.keys(resolved(schema))).not.toEqual([]);
-    }
-    if (operation.requestBody) expect(Object.keys(resolved(schemaOf(operation.requestBody) ?? {}).properties ?? {})).not.toEqual([]);
+    const answers = success(operation).map(([status, answer]) => ({ hasBody: status !== '204', schema: schemaOf(answer) }));
+    expect(answers).toEqual([{ hasBody: answers[0]?.hasBody, schema: answers[0]?.hasBody === true ? anything : undefined }]);
+    const taken = operation.requestBody ? [schemaOf(operation.requestBody)] : [];
+    const empty = [...answers.map(({ schema }) => schema), ...taken].filter((schema) => schema && !saysSomething(schema));
+    expect(empty).toEqual([]);
     expect(operation.responses.default).toMatchObject({
       content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
     });
   });
 
   it('O6: refers to schemas that are there, and gives every value a type', () => {
-    const vague = [...schemas(openApi)]
-      .filter(([, schema]) => {
-        const { type, properties, allOf, oneOf, anyOf } = resolved(schema);
-        return !type && !properties && !allOf && !oneOf && !anyOf;
-      })
-      .map(([at]) => at);
+    const vague = [...schemas(openApi)].filter(([, schema]) => !saysSomething(schema)).map(([at]) => at);
     expect(vague).toEqual([]);
     const empty = Object.entries(openApi.components.schemas).filter(([, { properties }]) => Object.keys(properties ?? {}).length === 0);
     expect(empty.map(([name]) => name)).toEqual([]);
@@ -103,7 +105,7 @@ describe('docs/openapi.json', () => {
     expect(of('limit').length).toBeGreaterThan(5);
     for (const limit of of('limit')) {
       expect(limit).toMatchObject({ required: false, schema: { minimum: 1, maximum: expect.any(Number) as number } });
-      if (limit.schema.default !== undefined) expect(limit.schema).toMatchObject({ type: 'integer', default: 50 });
+      expect([{ type: 'integer', default: 50 }, { type: 'number' }]).toContainEqual(typeAndDefault(limit.schema));
     }
     for (const offset of of('offset'))
       expect(offset).toMatchObject({ required: false, schema: { type: 'integer', minimum: 0, default: 0 } });
@@ -112,7 +114,7 @@ describe('docs/openapi.json', () => {
 
   describe('and the answers', () => {
     function expectAsDocumented(name: string, answer: Response): void {
-      const [[status = '', documented] = []] = success(operations[name]!);
+      const [status, documented] = success(operations[name]!)[0]!;
       expect({ name, status: answer.status, text: answer.status >= 400 ? answer.text : '' }).toEqual({
         name,
         status: Number(status),

@@ -26,6 +26,8 @@ export interface Trace {
 }
 
 export interface RouteExample {
+  /** Anyone may call it: nobody is denied. */
+  public?: true;
   works: (make: Builders) => Promise<ExampleCall>;
   /** In order; one for each object that changes. */
   leaves: Trace[];
@@ -114,6 +116,7 @@ const aUserBody = (make: Builders): Record<string, unknown> => ({
 /** One call that works for every route that changes something, by its method and path. */
 export const routeExamples: Record<string, RouteExample> = {
   'POST /api/v1/auth/login': {
+    public: true,
     works: async ({ t }) => {
       const user = await createUser(t);
       return { path: '/api/v1/auth/login', body: { username: user.username, password: PASSWORD }, by: { agent: t.anonymous, user } };
@@ -122,6 +125,7 @@ export const routeExamples: Record<string, RouteExample> = {
     fails: 'what it refuses is 401 and login.failed: identity',
   },
   'POST /api/v1/auth/refresh': {
+    public: true,
     works: async ({ t }) => {
       const user = await createUser(t);
       const { refreshToken } = await signIn(t, user);

@@ -149,6 +149,22 @@ export class AllocationsRepository {
     await this.work.query('SELECT ipam_require_free($1, $2::inet, $3::inet)', [poolId, first, last]);
   }
 
+  /** Pools that keep addresses whose rest is over. */
+  async poolsWithRested(limit: number): Promise<string[]> {
+    const rows = await this.work.query<{ pool_id: string }>(
+      `SELECT DISTINCT pool_id FROM (
+         SELECT pool_id FROM allocations WHERE returned_at IS NULL AND quarantined_until <= now() ORDER BY quarantined_until LIMIT $1
+       ) rested`,
+      [limit],
+    );
+    return rows.map(({ pool_id }) => pool_id);
+  }
+
+  /** Gives back what has rested long enough in a pool. */
+  async returnRested(poolId: string): Promise<void> {
+    await this.work.run(() => this.work.query('SELECT ipam_lock($1), ipam_return_due($1)', [poolId]));
+  }
+
   async update(id: string, holder: Holder): Promise<void> {
     await this.work.query(
       `UPDATE allocations SET status = $2, hostname = $3, mac = $4, owner = $5, purpose = $6, description = $7, version = version + 1, updated_at = now()

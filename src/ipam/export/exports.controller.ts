@@ -5,14 +5,16 @@ import { type FileKind } from '../import/import-files.js';
 import { ExportFilter } from './export.dto.js';
 import { ExportsService } from './exports.service.js';
 
+const csv = { schema: { type: 'string' } };
+
 @ApiProduces('text/csv')
-@ApiOkResponse({ schema: { type: 'string' } })
 @Controller('ipam/exports')
 export class ExportsController {
   constructor(private readonly exports: ExportsService) {}
 
   /** VRFs as CSV in NetBox’s columns; the default one has no row there. */
   @Get('vrfs.csv')
+  @ApiOkResponse(csv)
   @Requires('ipam:export')
   async vrfs(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('vrfs', filter);
@@ -20,6 +22,7 @@ export class ExportsController {
 
   /** Pools as CSV in NetBox’s columns for prefixes, and some of our own. */
   @Get('prefixes.csv')
+  @ApiOkResponse(csv)
   @Requires('ipam:export')
   async prefixes(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('prefixes', filter);
@@ -27,6 +30,7 @@ export class ExportsController {
 
   /** Reserved and blocked ranges as CSV in NetBox’s columns. */
   @Get('ranges.csv')
+  @ApiOkResponse(csv)
   @Requires('ipam:export')
   async ranges(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('ranges', filter);
@@ -34,6 +38,7 @@ export class ExportsController {
 
   /** Held addresses as CSV in NetBox’s columns. */
   @Get('addresses.csv')
+  @ApiOkResponse(csv)
   @Requires('ipam:export')
   async addresses(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('addresses', filter);

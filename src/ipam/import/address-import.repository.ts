@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { withoutLoops } from './without-loops.js';
 
 /** $1: the file, ranges or addresses. */
 const PENDING = `r.outcome IS NULL AND r.file = $1`;
@@ -91,15 +92,15 @@ const STORED = `
            WHERE ${PENDING} AND a.last_address >= r.address) d
    WHERE d.seq = r.seq`;
 
-/** Pools with more new rows than $3 have their space made anew instead of carved run by run. */
+/** Pools that get more new rows than a few, and not few beside what they hold, have their space made anew instead of carved run by run. */
 const INSERT = (crowded: 'IN' | 'NOT IN'): string => `
   INSERT INTO allocations (id, vrf_id, pool_id, address, last_address, status, hostname, mac, owner, purpose, description, allocated_by)
   SELECT r.id, r.vrf_id, r.pool_id, r.address, r.last_address, r.status, r.hostname, r.mac, r.owner, r.purpose, r.description, $2
     FROM import_rows r
-   WHERE ${PENDING} AND r.pool_id ${crowded} (SELECT r.pool_id FROM import_rows r WHERE ${PENDING} GROUP BY r.pool_id HAVING count(*) > $3)`;
+   WHERE ${PENDING} AND r.pool_id ${crowded} (
+           SELECT u.pool_id FROM (SELECT r.pool_id, count(*) AS rows FROM import_rows r WHERE ${PENDING} GROUP BY r.pool_id) n
+             JOIN pool_usage u ON u.pool_id = n.pool_id WHERE n.rows > 20 AND n.rows * 8 > u.allocated)`;
 const DONE = `UPDATE import_rows r SET outcome = 'created' WHERE ${PENDING}`;
-
-const CROWD = 500;
 
 /** Many addresses or ranges at once: everything that could refuse one is asked of all of them first, so that the insert cannot fail. */
 @Injectable()
@@ -122,11 +123,13 @@ export class AddressImportRepository {
   }
 
   private async settle(file: 'ranges' | 'addresses', columns: readonly string[]): Promise<void> {
-    for (const question of [PLACE, OUTSIDE, NOT_USABLE, HOLD, RETURN_DUE]) await this.work.query(question, [file]);
+    await withoutLoops(this.work, PLACE, [file]);
+    for (const question of [OUTSIDE, NOT_USABLE, HOLD, RETURN_DUE]) await this.work.query(question, [file]);
+    await this.work.query('ANALYZE import_rows');
     await this.work.query(STORED, [file, columns]);
-    await this.work.query(INSERT('NOT IN'), [file, actorName(), CROWD]);
+    await this.work.query(INSERT('NOT IN'), [file, actorName()]);
     await this.work.query(`SELECT set_config('cadastre.loading', pg_current_xact_id()::text, true)`);
-    await this.work.query(INSERT('IN'), [file, actorName(), CROWD]);
+    await this.work.query(INSERT('IN'), [file, actorName()]);
     await this.work.query(`SELECT set_config('cadastre.loading', '', true)`);
     await this.work.query(DONE, [file]);
   }

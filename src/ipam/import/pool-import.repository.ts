@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { withoutLoops } from './without-loops.js';
 
 const PENDING = `r.outcome IS NULL AND r.file = 'prefixes'`;
 const REFUSE = `UPDATE import_rows r SET outcome = 'refused',`;
@@ -54,17 +55,18 @@ const HOLD = `SELECT u.pool_id FROM pool_usage u WHERE u.pool_id IN (SELECT r.he
 const RETURN_DUE = `
   SELECT ipam_return_due(p.id) FROM pools p WHERE p.kind = 'subnet' AND p.id IN (SELECT r.held_by FROM import_rows r WHERE ${PENDING})`;
 
-/** A range lies in one pool: live ones are disjoint, so only the nearest below either end of a network can be cut by it. */
+/** A range lies in one pool: those of a pool are disjoint, so only the nearest below either end of a network can be cut by it. */
 const CUTS_RANGE = `
   ${REFUSE} code = 'pool_cuts_range', detail = r.network || ' would cut the ' || a.status || ' range ' || host(a.address) || '–' || host(a.last_address) || '.'
-    FROM (SELECT r.seq, cut.status, cut.address, cut.last_address FROM import_rows r CROSS JOIN LATERAL (
-            SELECT x.* FROM (
-              (SELECT a.* FROM allocations a WHERE a.vrf_id = r.vrf_id AND a.address <> a.last_address AND a.returned_at IS NULL
-                  AND a.address < host(r.network)::inet AND family(a.address) = family(r.network) ORDER BY a.address DESC LIMIT 1)
-              UNION ALL
-              (SELECT a.* FROM allocations a WHERE a.vrf_id = r.vrf_id AND a.address <> a.last_address AND a.returned_at IS NULL
-                  AND a.address <= host(broadcast(r.network))::inet AND family(a.address) = family(r.network) ORDER BY a.address DESC LIMIT 1)) x
-             WHERE x.last_address >= host(r.network)::inet AND NOT (x.address <<= r.network AND x.last_address <<= r.network) LIMIT 1) cut
+    FROM (SELECT r.seq, cut.status, cut.address, cut.last_address
+            FROM import_rows r JOIN pools h ON h.id = r.held_by AND h.kind = 'subnet' CROSS JOIN LATERAL (
+              SELECT x.* FROM (
+                (SELECT a.* FROM allocations a WHERE a.pool_id = h.id AND a.address <> a.last_address AND a.returned_at IS NULL
+                    AND a.address < host(r.network)::inet ORDER BY a.address DESC LIMIT 1)
+                UNION ALL
+                (SELECT a.* FROM allocations a WHERE a.pool_id = h.id AND a.address <> a.last_address AND a.returned_at IS NULL
+                    AND a.address <= host(broadcast(r.network))::inet ORDER BY a.address DESC LIMIT 1)) x
+               WHERE x.last_address >= host(r.network)::inet AND NOT (x.address <<= r.network AND x.last_address <<= r.network) LIMIT 1) cut
            WHERE ${PENDING}) a
    WHERE a.seq = r.seq`;
 
@@ -168,7 +170,8 @@ export class PoolImportRepository {
     await this.work.query(HOLD);
     for (const question of [RETURN_DUE, CUTS_RANGE, OVER_GATEWAY, GATEWAY_TAKEN]) await this.work.query(question);
     while ((await this.work.query(CANNOT_HOLD)).length > 0);
-    await this.work.query(PARENTS);
+    await this.work.query('ANALYZE import_rows');
+    await withoutLoops(this.work, PARENTS);
     for (const change of [UNBUILD, MOVE_POOLS, MOVE_ADDRESSES]) await this.work.query(change);
     await this.work.query(INSERT, [actorName()]);
     await this.work.query(REBUILD);

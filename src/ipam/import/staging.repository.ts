@@ -89,13 +89,17 @@ export class StagingRepository {
   /** Keeps others from changing what the import is about to look at. Readers, and everyone who only allocates, go on. */
   async hold(tables: ('vrfs' | 'pools')[]): Promise<void> {
     for (const table of tables) await this.work.query(`LOCK TABLE ${table} IN SHARE ROW EXCLUSIVE MODE`);
-    await this.work.query('CREATE INDEX ON import_rows (file, vrf_id) WHERE outcome IS NULL');
+  }
+
+  /** A temporary table has no statistics unless asked for; without them the joins that follow loop over it row by row. */
+  private async analyze(): Promise<void> {
     await this.work.query('ANALYZE import_rows');
   }
 
   async resolveVrfs(): Promise<void> {
     await this.work.query(RESOLVE_VRFS);
     await this.work.query(REFUSE_UNKNOWN_VRFS);
+    await this.analyze();
   }
 
   /** Deferred rules speak now, not when it is committed: a rehearsal must hear them too. */

@@ -12,11 +12,8 @@ export class Migrator {
   /** In order; what is applied but unknown to this program is an error, since it would run against a newer schema. */
   async states(): Promise<MigrationState[]> {
     const applied = await this.applied();
-    const known = this.dataSource.migrations.map((m) => m.name ?? m.constructor.name);
-    const stranger = [...applied].find((name) => !known.includes(name));
-    if (stranger !== undefined)
-      throw new Error(`The database has migration ${stranger}, which this version does not know: it belongs to a newer version.`);
-    return known.map((name) => ({ name, applied: applied.has(name) }));
+    refuseStrangers(applied, this.known);
+    return this.known.map((name) => ({ name, applied: applied.has(name) }));
   }
 
   /** Applies what is pending and returns its names. */
@@ -24,6 +21,7 @@ export class Migrator {
     const done: string[] = [];
     await this.exclusively(async (runner) => {
       const applied = await this.applied(runner);
+      refuseStrangers(applied, this.known);
       for (const migration of this.dataSource.migrations) {
         const name = migration.name ?? migration.constructor.name;
         if (applied.has(name)) continue;
@@ -51,6 +49,10 @@ export class Migrator {
     return undone;
   }
 
+  private get known(): string[] {
+    return this.dataSource.migrations.map((m) => m.name ?? m.constructor.name);
+  }
+
   private async applied(runner?: QueryRunner): Promise<Set<string>> {
     const on = runner ?? this.dataSource;
     const [table] = (await on.query(`SELECT to_regclass('migrations') AS name`)) as { name: string | null }[];
@@ -63,6 +65,7 @@ export class Migrator {
   private async exclusively(work: (runner: QueryRunner) => Promise<void>): Promise<void> {
     const runner = this.dataSource.createQueryRunner();
     try {
+      await requireServer(runner);
       await runner.startTransaction();
       await runner.query(`SELECT pg_advisory_xact_lock(hashtextextended('cadastre migrations', 0))`);
       await runner.query(
@@ -77,4 +80,24 @@ export class Migrator {
       await runner.release();
     }
   }
+}
+
+/** uuidv7(), temporal keys and WITHOUT OVERLAPS: nothing here works on an older server. */
+const OLDEST_SERVER = 180_000;
+
+async function requireServer(runner: QueryRunner): Promise<void> {
+  const [row] = (await runner.query(
+    `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS name`,
+  )) as {
+    number: number;
+    name: string;
+  }[];
+  if (row && row.number < OLDEST_SERVER) throw new Error(`The database server is PostgreSQL ${row.name}; Cadastre needs 18 or newer.`);
+}
+
+/** A schema that knows more than this program must not be served by it. */
+function refuseStrangers(applied: ReadonlySet<string>, known: readonly string[]): void {
+  const stranger = [...applied].find((name) => !known.includes(name));
+  if (stranger !== undefined)
+    throw new Error(`The database has migration ${stranger}, which this version does not know: it belongs to a newer version.`);
 }

@@ -1,14 +1,26 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AppConfig } from '../../config/app-config.js';
 import { AppError } from '../../kernel/app-error.js';
 import { type RequestContext, runInContext } from '../context/request-context.js';
+import { type Problem } from './problem.dto.js';
 import { problemOf } from './problem.js';
 import { sendSecurityHeaders } from './security-headers.js';
 
 const MAX_DEPTH = 32;
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+/** By the parser's reason; everything else is a bad request. */
+const BYTES: Record<string, [status: number, title: string, code: string, detail: string]> = {
+  HPE_HEADER_OVERFLOW: [
+    431,
+    'Request header fields too large',
+    'header_too_large',
+    'The URL and the header fields together are too large.',
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request timeout', 'request_too_slow', 'The request did not arrive in time.'],
+};
 const contexts = new WeakMap<FastifyRequest, RequestContext>();
 
 /** A Fastify server with time-outs that close slow connections, proxies believed by list only, and a request context before anything else. */
@@ -27,8 +39,8 @@ export function createAdapter(config: AppConfig): FastifyAdapter {
     frameworkErrors: (_error: Error, request: FastifyRequest, reply: FastifyReply) => {
       badUrl(request, reply);
     },
-    clientErrorHandler: (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.end(refusalOfBytes(error.code));
     },
   });
   const server: FastifyInstance = adapter.getInstance();
@@ -42,12 +54,17 @@ export function createAdapter(config: AppConfig): FastifyAdapter {
 function acceptJsonOnly(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
-    if (body === '') {
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    if (body.length === 0) {
       done(null, undefined);
       return;
     }
-    void parse(request, body, (error, value: unknown) => {
+    // Decoding would put U+FFFD in place of what is wrong, and that would be stored.
+    if (!isUtf8(body)) {
+      done(new AppError('unparsable', 'bad_text', 'The body is not UTF-8.'), undefined);
+      return;
+    }
+    void parse(request, body.toString(), (error, value: unknown) => {
       if (error) done(new AppError('unparsable', 'unparsable_json', 'The body is not JSON.', { cause: error }), undefined);
       else done(refusal(value) ?? null, value);
     });
@@ -106,5 +123,15 @@ function plainAddress(address: string): string {
 
 function badUrl(request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(new AppError('unparsable', 'bad_url', 'The URL cannot be read.'), request.id);
+  void reply.header('x-request-id', request.id);
   void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(problem);
+}
+
+/** What is answered, with status line and all, to bytes that are no request. */
+function refusalOfBytes(reason: string | undefined): string {
+  const requestId = randomUUID();
+  const [status, title, code, detail] = BYTES[reason ?? ''] ?? [400, 'Bad request', 'no_request', 'This is not an HTTP request.'];
+  const body = JSON.stringify({ type: `/problems/${code}`, title, status, code, detail, requestId } satisfies Problem);
+  const headers = [`x-request-id: ${requestId}`, 'content-type: application/problem+json; charset=utf-8', `content-length: ${body.length}`];
+  return [`HTTP/1.1 ${status} ${title}`, ...headers, 'connection: close', '', body].join('\r\n');
 }

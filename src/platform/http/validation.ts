@@ -17,7 +17,11 @@ export class EdgeValidation implements PipeTransform {
 
   transform(value: unknown, metadata: ArgumentMetadata): unknown {
     if (metadata.type === 'custom' || metadata.type === 'param') return value;
-    if (metadata.type === 'query') return this.query.transform(value, metadata);
+    if (metadata.type === 'query') {
+      // The transformer leaves it out without a word, so the validator never sees it.
+      if (Object.hasOwn(value as object, '__proto__')) throw unknownParameter('__proto__');
+      return this.query.transform(value, metadata);
+    }
     if (value === undefined || value === null || typeof value !== 'object')
       throw new AppError('unparsable', 'body_expected', 'Send a JSON body with content-type application/json.');
     return this.body.transform(value, metadata);
@@ -32,6 +36,13 @@ function bodyError(errors: ValidationError[]): AppError {
 function queryError(errors: ValidationError[]): AppError {
   const fields = flatten(errors, '').map((field) => ({ ...field, pointer: `?${field.pointer.slice(1)}` }));
   return new AppError('unparsable', 'invalid_query', summary(fields), { errors: fields });
+}
+
+function unknownParameter(name: string): AppError {
+  const detail = 'is not a known field';
+  return new AppError('unparsable', 'invalid_query', `?${name}: ${detail}`, {
+    errors: [{ pointer: `?${name}`, code: 'unknown_field', detail }],
+  });
 }
 
 function summary(fields: FieldError[]): string {

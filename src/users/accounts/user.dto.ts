@@ -35,7 +35,7 @@ export class CreateUser {
   @MaxLength(254)
   email?: string | null;
 
-  @IsOptional()
+  @ValidateIf((o: CreateUser) => o.displayName !== undefined)
   @IsString()
   @MaxLength(200)
   displayName?: string;
@@ -46,7 +46,7 @@ export class CreateUser {
   password!: string;
 
   /** Names of roles; `viewer` and `requestor` when absent. */
-  @IsOptional()
+  @ValidateIf((o: CreateUser) => o.roles !== undefined)
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(50)
