@@ -19,6 +19,7 @@ RUN install -d -o node -g node -m 0700 /var/lib/cadastre
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/docs/openapi.json ./docs/openapi.json
 COPY --from=build /app/src/cli/*.mjs ./src/cli/
 USER node
 VOLUME /var/lib/cadastre

@@ -44,7 +44,7 @@ async function configureApp(app: NestFastifyApplication): Promise<void> {
 
 /** Where the routes stand; the generated documents need it without the rest. */
 export function prefixRoutes(app: NestFastifyApplication): void {
-  app.setGlobalPrefix('api/v1', { exclude: ['health/*probe', 'metrics'] });
+  app.setGlobalPrefix('api/v1', { exclude: ['health/*probe', 'metrics', 'docs', 'docs/*file'] });
 }
 
 export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {

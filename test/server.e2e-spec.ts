@@ -200,6 +200,57 @@ describe('a server process', () => {
   });
 });
 
+describe('the edge', () => {
+  let t: TestApp;
+
+  beforeAll(async () => {
+    t = await startTestApp({ CADASTRE_CORS_ORIGINS: 'https://console.example.net' });
+  });
+
+  afterAll(() => t.close());
+
+  it('O6: serves the description of the interface as a page and as a document, and nothing else from there', async () => {
+    const page = await t.anonymous
+      .get('/docs')
+      .expect(200)
+      .expect('content-type', /text\/html/);
+    expect(page.text).toContain('/docs/start.js');
+    expect(page.headers['content-security-policy']).toContain("script-src 'self'");
+    const document = await t.anonymous.get('/docs/openapi.json').expect(200);
+    expect((document.body as { openapi: string }).openapi).toMatch(/^3\./);
+    await t.anonymous
+      .get('/docs/ui/swagger-ui.css')
+      .expect(200)
+      .expect('content-type', /text\/css/);
+    await t.anonymous
+      .get('/docs/start.js')
+      .expect(200)
+      .expect('content-type', /javascript/);
+    for (const path of ['/docs/ui/package.json', '/docs/ui/..%2f..%2fpackage.json', '/docs/ui/%2e%2e/package.json'])
+      await t.anonymous.get(path).expect(404);
+  });
+
+  it('O7: sends security headers with every answer, also with refusals', async () => {
+    for (const path of ['/health/live', '/api/v1/ipam/pools', '/nowhere']) {
+      const { headers } = await t.anonymous.get(path);
+      expect(headers).toMatchObject({
+        'content-security-policy': "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'strict-transport-security': 'max-age=31536000; includeSubDomains',
+        'cache-control': 'no-store',
+      });
+    }
+  });
+
+  it('O7: lets only listed origins call from a browser', async () => {
+    const preflight = (origin: string) =>
+      t.anonymous.options('/api/v1/ipam/pools').set({ origin, 'access-control-request-method': 'POST' });
+    expect((await preflight('https://console.example.net')).headers['access-control-allow-origin']).toBe('https://console.example.net');
+    expect((await preflight('https://evil.example.net')).headers['access-control-allow-origin']).toBeUndefined();
+  });
+});
+
 describe('metrics', () => {
   let t: TestApp;
 

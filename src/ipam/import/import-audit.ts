@@ -6,18 +6,18 @@ import { type FileKind } from './import-files.js';
 
 const BATCH = 2000;
 
-/** The rows that were made, as the services record theirs: $1 the place reached, $2 how many. */
+/** The rows that were made, as the services record theirs. */
 const MADE: Record<FileKind, { type: string; sql: string }> = {
   vrfs: {
     type: 'vrf',
-    sql: `SELECT r.seq, v.id, v.name AS label, json_build_object('id', v.id, 'name', v.name, 'rd', v.rd, 'description', v.description,
+    sql: `SELECT v.id, v.name AS label, json_build_object('id', v.id, 'name', v.name, 'rd', v.rd, 'description', v.description,
                  'isDefault', v.is_default, 'createdAt', to_char(v.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                  'createdBy', v.created_by) AS after
             FROM import_rows r JOIN vrfs v ON v.id = r.id`,
   },
   prefixes: {
     type: 'pool',
-    sql: `SELECT r.seq, p.id, p.network::text AS label, json_build_object('kind', p.kind, 'name', p.name, 'network', p.network,
+    sql: `SELECT p.id, p.network::text AS label, json_build_object('kind', p.kind, 'name', p.name, 'network', p.network,
                  'gateway', host(p.gateway), 'vlan', p.vlan, 'site', p.site, 'environment', p.environment, 'tags', p.tags,
                  'description', p.description, 'active', p.active, 'cooldownSeconds', p.cooldown_seconds, 'vrfId', p.vrf_id) AS after
             FROM import_rows r JOIN pools p ON p.id = r.id`,
@@ -28,14 +28,13 @@ const MADE: Record<FileKind, { type: string; sql: string }> = {
 
 function allocations(): string {
   return `
-    SELECT r.seq, a.id, host(a.address) || CASE WHEN a.address <> a.last_address THEN '-' || host(a.last_address) ELSE '' END AS label,
+    SELECT a.id, host(a.address) || CASE WHEN a.address <> a.last_address THEN '-' || host(a.last_address) ELSE '' END AS label,
            json_build_object('vrfId', a.vrf_id, 'poolId', a.pool_id, 'address', host(a.address), 'lastAddress', host(a.last_address), 'status', a.status,
              'hostname', a.hostname, 'mac', a.mac, 'owner', a.owner, 'purpose', a.purpose, 'description', a.description) AS after
       FROM import_rows r JOIN allocations a ON a.id = r.id`;
 }
 
 interface Made {
-  seq: number;
   id: string;
   label: string;
   after: object;
@@ -61,18 +60,19 @@ export class ImportAudit {
 
   private async objects(file: FileKind): Promise<void> {
     const { type, sql } = MADE[file];
-    let reached = 0;
-    for (;;) {
-      const rows = await this.work.query<Made & object>(
-        `${sql} WHERE r.file = $3 AND r.outcome = 'created' AND r.seq > $1 ORDER BY r.seq LIMIT $2`,
-        [reached, BATCH, file],
+    // One pass with a cursor: a page at a time would join all rows for every page.
+    await this.work.withClient(async (client) => {
+      await client.query(
+        `DECLARE import_made NO SCROLL CURSOR FOR ${sql} WHERE r.file = ${client.escapeLiteral(file)} AND r.outcome = 'created' ORDER BY r.seq`,
       );
-      for (const { id, label, after } of rows)
-        await this.trail.record({ action: `${type}.created`, category: 'ipam', resource: { type, id, name: label }, after });
-      const last = rows.at(-1);
-      if (!last || rows.length < BATCH) return;
-      reached = last.seq;
-    }
+      for (;;) {
+        const { rows } = await client.query<Made>(`FETCH ${BATCH} FROM import_made`);
+        if (rows.length === 0) break;
+        for (const { id, label, after } of rows)
+          await this.trail.record({ action: `${type}.created`, category: 'ipam', resource: { type, id, name: label }, after });
+      }
+      await client.query('CLOSE import_made');
+    });
   }
 }
 
