@@ -11,7 +11,12 @@ export default {
       from: { path: '^src/(kernel|[^/]+/domain)/', pathNot: '\\.spec\\.ts$' },
       to: { pathNot: '^src/kernel/|^src/[^/]+/domain/', dependencyTypesNot: ['core'] },
     },
-    { name: 'config-leans-on-kernel', severity: 'error', from: { path: '^src/config/' }, to: { path: '^src/', pathNot: '^src/(kernel|config)/' } },
+    {
+      name: 'config-leans-on-kernel',
+      severity: 'error',
+      from: { path: '^src/config/' },
+      to: { path: '^src/', pathNot: '^src/(kernel|config)/' },
+    },
     {
       name: 'platform-knows-no-feature',
       severity: 'error',

@@ -1,4 +1,5 @@
 import { type Agent } from 'supertest';
+import { type ImportFiles as Files, netbox, refused } from './support/netbox-files.js';
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 
@@ -24,96 +25,8 @@ interface Report {
   problems: Problem[];
   problemCount: number;
 }
-type Files = Partial<Record<'vrfs' | 'prefixes' | 'ranges' | 'addresses', string>>;
 
 const IMPORTS = '/api/v1/ipam/imports';
-
-/** As NetBox writes them: nested, mixed families, columns nobody here knows, rows that cannot go in. */
-const netbox: Required<Files> = {
-  vrfs: [
-    'id,name,rd,enforce_unique,tenant,description',
-    '1,Alpha,65000:100,False,,First',
-    '2,Bravo,65000:200,False,,',
-    '3,alpha,65000:300,False,,again',
-    '4,Other,65000:200,False,,',
-    '5,,65000:400,False,,',
-    '',
-  ].join('\r\n'),
-  prefixes: [
-    '\uFEFFdescription,prefix,status,vrf,tenant,site,vlan,role,is_pool',
-    'all of it,10.0.0.0/8,container,,"Dunder, Inc.",,,,False',
-    'deep,10.1.2.0/24,active,,,DM-Akron,100,Access - Data,False',
-    'between,10.1.0.0/16,container,,,,,,False',
-    'again,10.1.2.0/24,active,,,,,,False',
-    '"two\r\nlines",10.9.0.0/24,active,,,,4095,,False',
-    "'=1+1,10.2.0.0/24,active,,,,Data (200),,False",
-    ',10.1.2.0/24,active,Alpha,,,,,False',
-    ',10.1.0.0/16,container,65000:100,,,,,False',
-    ',10.5.0.1/24,active,,,,,,False',
-    ',10.6.0.0/24,active,Nobody,,,,,False',
-    ',2001:db8::/64,active,Bravo (65000:200),,,,,False',
-    ',10.1.3.0/25,active,,,,,,False,extra',
-    ',10.1.2.64/26,active,,,,,,False',
-    '',
-  ].join('\r\n'),
-  ranges: [
-    'start_address,end_address,size,status,vrf,role,description',
-    '10.1.2.10/24,10.1.2.19/24,10,active,,DHCP,Phones',
-    '10.1.2.15/24,10.1.2.29/24,15,active,,,overlaps',
-    '10.1.2.20/24,10.1.2.29/24,10,reserved,,,meets only what was refused',
-    '10.1.2.50/24,10.1.2.70/24,21,active,,,into a child',
-    '10.2.0.250/24,10.2.1.5/24,12,active,,,leaves',
-    '10.1.2.40/24,10.1.2.30/24,11,active,,,backwards',
-    '',
-  ].join('\n'),
-  addresses: [
-    'id,address,status,role,vrf,tenant,dns_name,description,nat_inside',
-    '1,10.1.2.1/24,active,,,Ops,Web01.Example.NET,front,',
-    '2,10.1.2.2/24,reserved,VIP,,,,,',
-    '3,10.1.2.3/24,deprecated,,,,,,',
-    '4,10.1.2.1/32,active,,,,,,',
-    '5,10.1.2.12/24,active,,,,,,',
-    '6,10.1.2.65/26,dhcp,,,,,,',
-    '7,10.1.2.0/24,active,,,,,,',
-    '8,10.1.2.255/24,active,,,,,,',
-    '9,10.1.9.1/24,active,,,,,,',
-    '10,192.0.2.1/24,active,,,,,,',
-    '11,10.1.2.4/24,active,,,,not a host,,',
-    '12,10.1.2.1/24,active,,Alpha,,,,',
-    '13,10.1.2.01/24,active,,,,,,',
-    '14,10.1.2.5/24,parked,,,,,,',
-    '15,2001:db8::5/64,slaac,,Bravo,,v6.example.net,,',
-    '16,2001:db8::/64,active,,65000:200,,,,',
-    '17,10.1.2.25/24,active,,,,,,',
-    '',
-  ].join('\n'),
-};
-
-const refused: [string, number, string][] = [
-  ['vrfs', 4, 'duplicate_in_file'],
-  ['vrfs', 5, 'vrf_rd_taken'],
-  ['vrfs', 6, 'name_missing'],
-  ['prefixes', 5, 'duplicate_in_file'],
-  ['prefixes', 6, 'vlan_out_of_range'],
-  ['prefixes', 11, 'host_bits_set'],
-  ['prefixes', 12, 'vrf_unknown'],
-  ['prefixes', 14, 'wrong_cell_count'],
-  ['ranges', 3, 'overlaps_range'],
-  ['ranges', 5, 'address_in_child_pool'],
-  ['ranges', 6, 'range_leaves_pool'],
-  ['ranges', 7, 'range_backwards'],
-  ['addresses', 5, 'duplicate_in_file'],
-  ['addresses', 6, 'address_in_range'],
-  ['addresses', 8, 'address_is_network_address'],
-  ['addresses', 9, 'address_is_broadcast_address'],
-  ['addresses', 10, 'pool_holds_no_addresses'],
-  ['addresses', 11, 'outside_any_pool'],
-  ['addresses', 12, 'bad_hostname'],
-  ['addresses', 14, 'leading_zeros'],
-  ['addresses', 15, 'unknown_status'],
-  ['addresses', 17, 'address_is_network_address'],
-  ['addresses', 18, 'address_in_range'],
-];
 
 describe('importing what teams already have', () => {
   let t: TestApp;
@@ -132,7 +45,13 @@ describe('importing what teams already have', () => {
     return request;
   };
   const run = async (files: Files, query = ''): Promise<Report> => (await send(files, query).expect(200)).body as Report;
-  const counts = (report: Report) => Object.fromEntries(report.files.map(({ file, ignoredColumns: _, ...c }) => [file, c]));
+  const counts = (report: Report) =>
+    Object.fromEntries(
+      report.files.map(({ file, rows, created, unchanged, differs, refused: no }) => [
+        file,
+        { rows, created, unchanged, differs, refused: no },
+      ]),
+    );
   const codes = (report: Report) => report.problems.map(({ file, line, code }) => [file, line, code]);
   /** One line for all rows of a table. */
   const digest = async (...tables: string[]): Promise<string[]> => {
@@ -422,6 +341,60 @@ describe('importing what teams already have', () => {
     await admin.get('/api/v1/ipam/exports/addresses.csv?vrf=Alpha').expect(400);
     const viewer = await asRole(t, 'viewer');
     await viewer.get('/api/v1/ipam/exports/addresses.csv').expect(403);
+  });
+
+  it('I17: allocates and releases in bulk, each item with its own result', async () => {
+    await run({
+      vrfs: 'name\nBulk\n',
+      prefixes: 'vrf,prefix\nBulk,10.0.0.0/29\n',
+      addresses: 'vrf,address\nBulk,10.0.0.1\nBulk,10.0.0.2\n',
+    });
+    const [pool] = await t.sql<{ id: string; vrf_id: string }>(
+      `SELECT p.id, p.vrf_id FROM pools p JOIN vrfs v ON v.id = p.vrf_id AND v.name = 'Bulk' WHERE p.kind = 'subnet'`,
+    );
+    const held = await t.sql<{ id: string }>(`SELECT id FROM allocations WHERE pool_id = $1 ORDER BY address`, [pool?.id]);
+    const items = [
+      { op: 'allocate', poolId: pool?.id, hostname: 'a.example.net' },
+      { op: 'allocate', vrfId: pool?.vrf_id, address: '10.0.0.5', status: 'reserved' },
+      { op: 'allocate', vrfId: pool?.vrf_id, address: '10.0.0.2' },
+      { op: 'allocate', vrfId: pool?.vrf_id, address: '192.0.2.1' },
+      { op: 'allocate', poolId: pool?.id, address: '10.0.0.7' },
+      { op: 'allocate', poolId: pool?.id, hostname: 'not a host' },
+      { op: 'release', id: held[0]?.id, version: 1 },
+      { op: 'release', id: held[1]?.id, version: 7 },
+      { op: 'release', id: held[0]?.id },
+      { op: 'allocate' },
+      { op: 'move' },
+    ];
+    const outcomes = ['created', 'created', ...Array<string>(4).fill('refused'), 'released', ...Array<string>(4).fill('refused')];
+    // prettier-ignore
+    const errors = [undefined, undefined, 'address_taken', 'outside_any_pool', 'address_is_broadcast_address', 'invalid_body', undefined, 'stale_version',
+      'allocation_released', 'pool_required', 'unknown_op'];
+    const operator = await asRole(t, 'operator');
+    const bulk = (body: object) => operator.post('/api/v1/ipam/allocations/bulk').send(body);
+    const before = await digest(...register);
+    interface Bulk {
+      dryRun: boolean;
+      done: number;
+      refused: number;
+      results: { index: number; outcome: string; allocation?: { address: string }; error?: { code: string } }[];
+    }
+    const rehearsal = (await bulk({ items, dryRun: true }).set('idempotency-key', 'rehearsal-of-bulk').expect(200)).body as Bulk;
+    expect(await digest(...register)).toEqual(before);
+    const events = (await t.sql('SELECT FROM audit_events')).length;
+    const real = (await bulk({ items }).expect(200)).body as Bulk;
+    for (const report of [rehearsal, real]) {
+      expect(report).toMatchObject({ done: 3, refused: 8 });
+      expect(report.results.map(({ index }) => index)).toEqual(items.map((_, i) => i));
+      expect(report.results.map(({ outcome }) => outcome)).toEqual(outcomes);
+      expect(report.results.map(({ error }) => error?.code)).toEqual(errors);
+    }
+    expect(real.results[0]?.allocation?.address).toBe('10.0.0.3');
+    expect((await t.sql('SELECT FROM audit_events')).length - events).toBe(3);
+    await sound();
+    await bulk({ items: [] }).expect(422);
+    await bulk({ items: Array.from({ length: 501 }, () => ({ op: 'move' })) }).expect(422);
+    await (await asRole(t, 'viewer')).post('/api/v1/ipam/allocations/bulk').send({ items }).expect(403);
   });
 
   it('I18: a file beyond the limit is refused whole', async () => {

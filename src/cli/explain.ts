@@ -1,5 +1,5 @@
 import { AppError } from '../kernel/app-error.js';
-import { asPgError } from '../platform/database/pg-error.js';
+import { asPgError, explainPgError } from '../platform/database/pg-error.js';
 import { EmbeddedPostgresError } from '../platform/database/embedded/embedded-error.js';
 
 /** What an error means to whoever runs a command, and what to do about it; undefined when it is a defect of ours, which shows its stack. */
@@ -7,7 +7,7 @@ export function explain(error: unknown): string | undefined {
   if (error instanceof EmbeddedPostgresError) return error.message;
   if (error instanceof AppError) return error.message;
   const pg = asPgError(error);
-  if (pg) return explainServer(pg.code, pg.message);
+  if (pg) return explainServer(pg.code, pg.message) ?? explainPgError(error)?.message;
   const code = codeOf(error);
   if (code === 'EADDRINUSE')
     return `The port is taken: another program listens on it (${messageOf(error)}).\nStop that program, or set CADASTRE_PORT to another port (0 takes a free one).`;

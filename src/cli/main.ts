@@ -43,7 +43,8 @@ function failed(error: unknown, command: Command): number {
     return 78;
   }
   const known = error instanceof CommandError ? error.message : explain(error);
-  console.error(known ?? error);
+  // The stack alone: a database error's other members hold what was sent to it.
+  console.error(known ?? (error instanceof Error ? error.stack : error));
   return 1;
 }
 

@@ -8,6 +8,8 @@ import { AllocationsService } from './allocations/allocations.service.js';
 import { NextAddresses } from './allocations/next-addresses.js';
 import { RangeActions } from './allocations/range-actions.js';
 import { ExportModule } from './export/export.module.js';
+import { BulkAllocations } from './import/bulk-allocations.js';
+import { BulkController } from './import/bulk.controller.js';
 import { ImportModule } from './import/import.module.js';
 import { CalculatorController } from './calculator/calculator.controller.js';
 import { MapController } from './map/map.controller.js';
@@ -38,6 +40,7 @@ import { VrfsService } from './vrfs/vrfs.service.js';
     SearchController,
     StatsController,
     CalculatorController,
+    BulkController,
   ],
   providers: [
     VrfsService,
@@ -55,6 +58,7 @@ import { VrfsService } from './vrfs/vrfs.service.js';
     StatsService,
     AlertsJob,
     UsageSamplesJob,
+    BulkAllocations,
   ],
 })
 export class IpamModule {}

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Controller, Get } from '@nestjs/common';
 import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -8,18 +7,10 @@ import { AuthModule } from '../../src/platform/auth/auth.module.js';
 import { permissions } from '../../src/platform/auth/permissions.js';
 import { RouteAccessList } from '../../src/platform/auth/route-access.js';
 import { systemRoles } from '../../src/users/roles/system-roles.js';
+import { nameOf, type RouteLine, routeTable } from '../support/route-table.js';
 import { servedRoutes } from '../support/served-routes.js';
 import { asRole } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-
-/** One line of docs/permissions.json, the role × route table that reviewers see. */
-interface RouteLine {
-  method: string;
-  path: string;
-  permission?: string;
-  public?: string;
-  roles?: string[];
-}
 
 /** Answered by the server without a controller. */
 const NO_CONTROLLER: Record<string, string> = {
@@ -27,9 +18,6 @@ const NO_CONTROLLER: Record<string, string> = {
 };
 
 const SOME_ID = '01890000-0000-7000-8000-000000000000';
-const nameOf = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
-
-const committed = JSON.parse(readFileSync(new URL('../../docs/permissions.json', import.meta.url), 'utf8')) as RouteLine[];
 
 /** What the guard had to say: the outcome a caller sees without a right, or that the route was reached. */
 function verdictOf({ status, body }: Response): 401 | 403 | 'let in' | `broken: ${number}` {
@@ -54,7 +42,7 @@ describe('access to every route', () => {
 
   /** Every route's verdict for one caller. The one that ends the caller's session comes last; HEAD is asked wherever GET is. */
   async function verdicts(agent: Agent): Promise<Record<string, unknown>> {
-    const routes = [...committed].sort((a, b) => Number(a.path.endsWith('/logout')) - Number(b.path.endsWith('/logout')));
+    const routes = [...routeTable].sort((a, b) => Number(a.path.endsWith('/logout')) - Number(b.path.endsWith('/logout')));
     const found: Record<string, unknown> = {};
     for (const route of routes) {
       const verdict = verdictOf(await call(agent, route));
@@ -65,7 +53,7 @@ describe('access to every route', () => {
   }
 
   function expected(forGuarded: (route: RouteLine) => 401 | 403 | 'let in'): Record<string, unknown> {
-    return Object.fromEntries(committed.map((route) => [nameOf(route), route.public === undefined ? forGuarded(route) : 'let in']));
+    return Object.fromEntries(routeTable.map((route) => [nameOf(route), route.public === undefined ? forGuarded(route) : 'let in']));
   }
 
   it('U6: what the server answers is what the controllers declare, and nothing else', () => {
@@ -88,7 +76,7 @@ describe('access to every route', () => {
             }
           : { method, path, public: access?.why },
       );
-    expect(committed).toEqual(actual);
+    expect(routeTable).toEqual(actual);
   });
 
   it('U6: nobody is let in anywhere but on public routes', async () => {

@@ -3,6 +3,7 @@ import { type AuditEventView } from '../../src/audit/log/audit-log.dto.js';
 import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route-access.js';
 import { eventsOf } from '../support/audit-events.js';
 import { Builders } from '../support/builders.js';
+import { nameOf } from '../support/route-table.js';
 import { CHANGES_NOTHING, routeExamples, send, type Trace } from '../support/route-examples.js';
 import { createUser, signIn, type TestUser, withToken } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -50,7 +51,6 @@ describe('what every route leaves in the trail', () => {
   }
 
   const routes = (): RouteAccess[] => t.app.get(RouteAccessList).list();
-  const nameOf = ({ method, path }: { method: string; path: string }): string => `${method} ${path}`;
   const aRequestId = (): string => `coverage-${++calls}`;
   const eventsOfRequest = (id: string): Promise<AuditEventView[]> => eventsOf(t, 'correlation_id = $1', id);
 
@@ -138,7 +138,7 @@ describe('what every route leaves in the trail', () => {
   });
 
   it('A5: a request repeated under its Idempotency-Key leaves no second event', async () => {
-    const keyed = ['pools', 'pools/:id/next-pools', 'pools/:id/allocations', 'pools/:id/range-actions'];
+    const keyed = ['pools', 'pools/:id/next-pools', 'pools/:id/allocations', 'pools/:id/range-actions', 'allocations/bulk'];
     for (const route of keyed.map((path) => `POST /api/v1/ipam/${path}`)) {
       const call = await routeExamples[route]!.works(make);
       const [first, second] = [aRequestId(), aRequestId()];
@@ -157,10 +157,10 @@ describe('what every route leaves in the trail', () => {
       const requestId = aRequestId();
       const id = name in AUDITED_READS ? event!.id : SOME_ID;
       const answer = await root.agent
-        .get(route.path.replace(':id', id))
+        .get(route.path.replace(/:\w+/, id))
         .query(QUERIES[name] ?? {})
         .set('x-request-id', requestId);
-      expect({ name, status: answer.status }).toEqual({ name, status: route.path.includes(':id') && id === SOME_ID ? 404 : 200 });
+      expect({ name, status: answer.status }).toEqual({ name, status: route.path.includes(':') && id === SOME_ID ? 404 : 200 });
       const actions = (await eventsOfRequest(requestId)).map(({ action }) => action);
       expect({ name, actions }).toEqual({ name, actions: name in AUDITED_READS ? [AUDITED_READS[name]] : [] });
     }

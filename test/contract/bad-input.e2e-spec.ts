@@ -5,6 +5,7 @@ import { type Agent, type Response, type Test } from 'supertest';
 import { BAD_BODIES, BAD_IDS, BAD_QUERY_VALUES, type BadValue, badValuesFor, UNREADABLE } from '../support/bad-values.js';
 import { Builders } from '../support/builders.js';
 import { mismatches, openApi, operations, resolved, type Schema, schemaOf } from '../support/openapi-document.js';
+import { nameOf, routeTable } from '../support/route-table.js';
 import { CHANGES_NOTHING, type ExampleCall, routeExamples } from '../support/route-examples.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -88,10 +89,11 @@ describe('input that is wrong', () => {
     return { said, status: answer.status };
   }
 
-  /** All of them are refused, sent together, and nothing is stored. */
+  /** All of them are refused, and nothing is stored. One after the other: each has the whole second for itself. */
   async function expectRefused(agent: Agent, verb: Verb, attacks: Attack[]): Promise<number[]> {
     const before = await stored();
-    const answers = await Promise.all(attacks.map((it) => expectSane(agent, verb, it)));
+    const answers: { said: string; status: number }[] = [];
+    for (const it of attacks) answers.push(await expectSane(agent, verb, it));
     expect(answers.filter(({ status }) => status < 400)).toEqual([]);
     expect(await stored()).toEqual(before);
     return answers.map(({ status }) => status);
@@ -163,11 +165,11 @@ describe('input that is wrong', () => {
           text: bodyWith(call.body, field, text),
         });
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
-  const withId = Object.keys(operations).filter((route) => route.includes(':id'));
+  const withId = routeTable.map(nameOf).filter((route) => route.includes(':'));
   it.each(withId)('I2: %s: refuses ids that are none', async (route) => {
     const works = examples.find(([name]) => name === route)?.[1];
     const call = works ? await works(make) : undefined;
@@ -177,7 +179,7 @@ describe('input that is wrong', () => {
     await expectRefused(
       make.root,
       verbOf(route),
-      BAD_IDS.map(([what, segment]) => ({ what, path: path.replace(':id', segment), text, headers })),
+      BAD_IDS.map(([what, segment]) => ({ what, path: path.replace(/:\w+/, segment), text, headers })),
     );
   });
 
@@ -194,7 +196,7 @@ describe('input that is wrong', () => {
     const names = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
     for (const name of names) {
       const values = BAD_QUERY_VALUES.map(([what, value]): [string, string] => [`${what} in ${name}`, `${name}=${value}`]);
-      await Promise.all(queries(values).map((it) => expectSane(make.root, verbOf(route), it)));
+      for (const it of queries(values)) await expectSane(make.root, verbOf(route), it);
     }
     const never = queries([
       ...names.flatMap((name): [string, string][] => [

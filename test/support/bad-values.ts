@@ -113,6 +113,8 @@ export const BAD_IDS: [what: string, segment: string][] = [
   ['a quote', `'`],
   ['something long', 'x'.repeat(5000)],
   ['null', 'null'],
+  ['a name every object has', 'constructor'],
+  ['__proto__', '__proto__'],
   ['nearly an id', '01890000-0000-7000-8000-00000000000g'],
   ['an unknown id in capitals', '01890000-0000-7000-8000-00000000ABCD'],
 ];

@@ -51,6 +51,7 @@ const NEW_PASSWORD = 'heron under the loud viaduct';
 
 const created = (on: string, category: AuditCategory = 'ipam'): Trace => ({ action: `${on}.created`, category, on, keeps: 'after' });
 const updated = (on: string, category: AuditCategory = 'ipam'): Trace => ({ action: `${on}.updated`, category, on, keeps: 'changes' });
+const released: Trace = { action: 'allocation.released', category: 'ipam', on: 'allocation', keeps: 'before' };
 const access = (action: string, on = 'session'): Trace => ({ action, category: 'access', on, keeps: 'nothing' });
 
 /** The same call with a version that is not the present one. */
@@ -244,10 +245,22 @@ export const routeExamples: Record<string, RouteExample> = {
       },
     },
   },
+  'POST /api/v1/ipam/allocations/bulk': {
+    works: async (make) => {
+      const { id, pool } = await make.anAddress();
+      const allocate = { op: 'allocate', poolId: pool.id };
+      return {
+        path: `${IPAM}/allocations/bulk`,
+        body: { items: [allocate, { ...allocate, address: `${pool.prefix}.9` }, { op: 'release', id }], dryRun: false },
+      };
+    },
+    leaves: [created('allocation'), created('allocation'), released],
+    fails: 'an item that conflicts is refused in the answer, not by its status',
+  },
   'PATCH /api/v1/ipam/allocations/:id': { works: patchAddress, leaves: [updated('allocation')], fails: stale(patchAddress) },
   'DELETE /api/v1/ipam/allocations/:id': {
     works: release,
-    leaves: [{ action: 'allocation.released', category: 'ipam', on: 'allocation', keeps: 'before' }],
+    leaves: [released],
     fails: stale(release),
   },
   'POST /api/v1/ipam/imports': {

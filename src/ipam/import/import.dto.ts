@@ -11,7 +11,7 @@ export class ImportOptions {
   dryRun?: boolean;
 }
 
-export class FileCounts {
+class FileCounts {
   rows!: number;
   created!: number;
   /** Already there with the same content. */

@@ -42,13 +42,19 @@ const NAME_TAKEN = `
 
 /** The smallest stored pool around each new one, its VRF's root where there is no other. */
 const PLACE = `
-  UPDATE import_rows r SET held_by = p.id
-    FROM (SELECT r.seq, coalesce(around.id, root.id) AS id
-            FROM import_rows r JOIN pools root ON root.vrf_id = r.vrf_id AND root.family = family(r.network) AND root.kind = 'root'
-            LEFT JOIN LATERAL (SELECT p.id FROM pools p WHERE p.vrf_id = r.vrf_id AND p.kind <> 'root' AND p.network = ANY (ipam_supernets(r.network))
-                                ORDER BY masklen(p.network) DESC LIMIT 1) around ON true
-           WHERE ${PENDING}) p
-   WHERE p.seq = r.seq`;
+  WITH lengths AS (
+    SELECT DISTINCT p.vrf_id, p.family, masklen(p.network) AS length FROM pools p
+     WHERE p.kind <> 'root' AND p.vrf_id IN (SELECT r.vrf_id FROM import_rows r WHERE ${PENDING})
+  ), around AS (
+    SELECT DISTINCT ON (r.seq) r.seq, p.id
+      FROM import_rows r JOIN lengths l ON l.vrf_id = r.vrf_id AND l.family = family(r.network) AND l.length < masklen(r.network)
+      JOIN pools p ON p.vrf_id = r.vrf_id AND p.network = set_masklen(r.network, l.length) AND p.kind <> 'root'
+     WHERE ${PENDING} ORDER BY r.seq, l.length DESC
+  )
+  UPDATE import_rows r SET held_by = coalesce(around.id, root.id)
+    FROM import_rows self JOIN pools root ON root.vrf_id = self.vrf_id AND root.family = family(self.network) AND root.kind = 'root'
+    LEFT JOIN around ON around.seq = self.seq
+   WHERE self.seq = r.seq AND ${PENDING}`;
 
 /** Everyone who wants space of these pools waits; quarantines that are over give it back first. */
 const HOLD = `SELECT u.pool_id FROM pool_usage u WHERE u.pool_id IN (SELECT r.held_by FROM import_rows r WHERE ${PENDING}) ORDER BY u.pool_id FOR NO KEY UPDATE`;
@@ -166,7 +172,7 @@ export class PoolImportRepository {
     await this.work.query(REPEATED);
     await this.work.query(STORED, [columns]);
     await this.work.query(NAME_TAKEN);
-    await this.work.query(PLACE);
+    await withoutLoops(this.work, PLACE);
     await this.work.query(HOLD);
     for (const question of [RETURN_DUE, CUTS_RANGE, OVER_GATEWAY, GATEWAY_TAKEN]) await this.work.query(question);
     while ((await this.work.query(CANNOT_HOLD)).length > 0);

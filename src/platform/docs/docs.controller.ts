@@ -10,10 +10,10 @@ import { Public } from '../auth/access.js';
 const WHY = 'the description of the interface holds no data, and one reads it before one has an account';
 const UI = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 /** The only files that are served, by their type. */
-const FILES: Record<string, string> = {
-  'swagger-ui.css': 'text/css; charset=utf-8',
-  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
-};
+const FILES = new Map([
+  ['swagger-ui.css', 'text/css; charset=utf-8'],
+  ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
+]);
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -60,7 +60,7 @@ export class DocsController {
   @Get('ui/:file')
   @Public(WHY)
   file(@Param('file') file: string): StreamableFile {
-    const type = FILES[file];
+    const type = FILES.get(file);
     if (type === undefined) throw AppError.notFound('file', file);
     return new StreamableFile(createReadStream(path.join(UI, file)), { type });
   }

@@ -21,9 +21,9 @@ const SECRET_NAMES = new Set([
   'idempotencykey',
 ]);
 
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
-export function isSecretName(name: string): boolean {
+function isSecretName(name: string): boolean {
   return SECRET_NAMES.has(name.toLowerCase().replaceAll(/[-_]/g, ''));
 }
 
