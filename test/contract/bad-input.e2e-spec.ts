@@ -9,7 +9,8 @@ import { nameOf, routeTable } from '../support/route-table.js';
 import { CHANGES_NOTHING, type ExampleCall, routeExamples } from '../support/route-examples.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-const MOST_MS = 1000;
+/** Not a measurement: an answer that never comes, on however busy a machine. */
+const MOST_MS = 20_000;
 const STORED = ['users', 'user_roles', 'vrfs', 'pools', 'allocations', 'jobs', 'idempotency_keys'];
 const BETRAYING = /node_modules|\/work\/|\.ts:\d|\bat \w+ \(|\bSELECT\b|\bINSERT\b|pg_|postgres|23505|22P02/;
 const PROBLEM = openApi.components.schemas.Problem!;

@@ -1,46 +1,11 @@
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Length, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min, ValidateIf } from 'class-validator';
 import { CursorPage, ToBoolean } from '../../platform/http/paging.dto.js';
-import { IsHostname, IsIpAddress, IsMac } from '../ip-validators.js';
+import { IsIpAddress } from '../ip-validators.js';
+import { HolderFields, HolderNotes } from './holder.dto.js';
 import { type AllocationStatus, allocationStatuses } from './allocation.entity.js';
 
 /** Most addresses one call may take. */
 const MAX_AT_ONCE = 1000;
-
-class HolderNotes {
-  /** Who answers for it. */
-  @IsOptional()
-  @IsString()
-  @Length(1, 200)
-  owner?: string | null;
-
-  @IsOptional()
-  @IsString()
-  @Length(1, 200)
-  purpose?: string | null;
-
-  @ValidateIf((o: HolderNotes) => o.description !== undefined)
-  @IsString()
-  @MaxLength(2000)
-  description?: string;
-}
-
-class HolderFields extends HolderNotes {
-  /**
-   * Unique names are not enforced; letters are kept in lower case.
-   * @example 'web01.example.net'
-   */
-  @IsOptional()
-  @IsHostname()
-  hostname?: string | null;
-
-  /**
-   * In any notation.
-   * @example 'aa:bb:cc:dd:ee:ff'
-   */
-  @IsOptional()
-  @IsMac()
-  mac?: string | null;
-}
 
 /** A named address or range, or else the next free ones. */
 export class Allocate extends HolderFields {

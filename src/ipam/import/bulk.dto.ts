@@ -1,29 +1,14 @@
 import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  ArrayMinSize,
-  Equals,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsObject,
-  IsOptional,
-  IsString,
-  IsUUID,
-  Length,
-  MaxLength,
-  Min,
-  ValidateIf,
-} from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, Equals, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsUUID, Min, ValidateIf } from 'class-validator';
 import { AllocationView } from '../allocations/allocation.dto.js';
 import { type AllocationStatus, allocationStatuses } from '../allocations/allocation.entity.js';
-import { IsHostname, IsIpAddress, IsMac } from '../ip-validators.js';
+import { HolderFields } from '../allocations/holder.dto.js';
+import { IsIpAddress } from '../ip-validators.js';
 
 const MOST_ITEMS = 500;
 
 /** A named address, or the next free one of a pool. */
-export class BulkAllocate {
+export class BulkAllocate extends HolderFields {
   @Equals('allocate')
   op!: 'allocate';
 
@@ -46,29 +31,6 @@ export class BulkAllocate {
   @ValidateIf((o: BulkAllocate) => o.status !== undefined)
   @IsIn(allocationStatuses)
   status?: AllocationStatus;
-
-  @IsOptional()
-  @IsHostname()
-  hostname?: string | null;
-
-  @IsOptional()
-  @IsMac()
-  mac?: string | null;
-
-  @IsOptional()
-  @IsString()
-  @Length(1, 200)
-  owner?: string | null;
-
-  @IsOptional()
-  @IsString()
-  @Length(1, 200)
-  purpose?: string | null;
-
-  @ValidateIf((o: BulkAllocate) => o.description !== undefined)
-  @IsString()
-  @MaxLength(2000)
-  description?: string;
 }
 
 export class BulkRelease {

@@ -36,6 +36,8 @@ export async function withUpload<T>(request: FastifyRequest, dryRun: boolean, wo
     }
     if (Object.keys(upload.files).length === 0)
       throw new AppError('unprocessable', 'no_files', `Send at least one of the files ${fileKinds.join(', ')}.`);
+    // Longer than a silent connection is kept otherwise; the next request on it has its limit again.
+    request.raw.socket.setTimeout(0);
     return await work(upload);
   } finally {
     await rm(folder, { recursive: true, force: true });

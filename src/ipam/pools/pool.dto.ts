@@ -68,7 +68,8 @@ class PoolFields {
   cooldownSeconds?: number;
 }
 
-export class CreatePool extends PoolFields {
+/** The whole pool as it shall be; what is absent gets its default. Needs If-Match. */
+export class ReplacePool extends PoolFields {
   /**
    * Unique in its VRF, whatever the case.
    * @example 'campus'
@@ -87,24 +88,13 @@ export class CreatePool extends PoolFields {
   /** `container` holds pools; `subnet` holds addresses, and pools where it is carved further. */
   @IsIn(poolKinds)
   kind!: PoolKind;
+}
 
+export class CreatePool extends ReplacePool {
   /** The default VRF unless named. */
   @ValidateIf(present('vrfId'))
   @IsUUID()
   vrfId?: string;
-}
-
-/** The whole pool as it shall be; what is absent gets its default. Needs If-Match. */
-export class ReplacePool extends PoolFields {
-  @IsString()
-  @Length(1, 200)
-  name!: string;
-
-  @IsCidr()
-  network!: string;
-
-  @IsIn(poolKinds)
-  kind!: PoolKind;
 }
 
 /** Absent fields stay as they are; null clears. */

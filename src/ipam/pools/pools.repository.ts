@@ -3,38 +3,6 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type PoolFilter } from './pool.dto.js';
 import { type PoolKind } from './pool.entity.js';
 
-/** A pool with its counters; numerics as text. */
-export interface PoolRow {
-  id: string;
-  vrfId: string;
-  parentId: string | null;
-  kind: PoolKind;
-  name: string;
-  network: string;
-  family: number;
-  gateway: string | null;
-  vlan: number | null;
-  site: string | null;
-  environment: string | null;
-  tags: string[];
-  description: string;
-  active: boolean;
-  cooldownSeconds: number;
-  version: number;
-  createdAt: Date;
-  createdBy: string;
-  updatedAt: Date;
-  size: string;
-  usable: string;
-  free: string;
-  allocated: string;
-  reserved: string;
-  blocked: string;
-  quarantined: string;
-  pools: string;
-  utilization: number;
-}
-
 /** What a pool is made of, apart from its place. */
 export interface PoolAttributes {
   kind: PoolKind;
@@ -48,6 +16,27 @@ export interface PoolAttributes {
   description: string;
   active: boolean;
   cooldownSeconds: number;
+}
+
+/** A pool with its counters; numerics as text. */
+export interface PoolRow extends PoolAttributes {
+  id: string;
+  vrfId: string;
+  parentId: string | null;
+  family: number;
+  version: number;
+  createdAt: Date;
+  createdBy: string;
+  updatedAt: Date;
+  size: string;
+  usable: string;
+  free: string;
+  allocated: string;
+  reserved: string;
+  blocked: string;
+  quarantined: string;
+  pools: string;
+  utilization: number;
 }
 
 const SELECT_POOL = `

@@ -29,7 +29,8 @@ export class AlertsJob implements OnModuleInit {
         WHERE p.id = a.pool_id AND a.id IN (SELECT id FROM pool_alerts WHERE announced_at IS NULL FOR UPDATE SKIP LOCKED)
        RETURNING a.pool_id AS "poolId", p.network, a.threshold, a.utilization`,
     );
-    for (const { poolId, network, threshold, utilization } of alerts)
+    // A jump over both thresholds is told in the order in which they were passed.
+    for (const { poolId, network, threshold, utilization } of alerts.sort((a, b) => a.threshold - b.threshold))
       await this.audit.record({
         action: 'pool.threshold_reached',
         category: 'ipam',

@@ -10,6 +10,7 @@ import { problemOf } from './problem.js';
 import { sendSecurityHeaders } from './security-headers.js';
 
 const MAX_DEPTH = 32;
+const MAX_MEMBERS = 256;
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
 /** By the parser's reason; everything else is a bad request. */
 const BYTES: Record<string, [status: number, title: string, code: string, detail: string]> = {
@@ -81,7 +82,12 @@ function refusal(body: unknown): AppError | undefined {
       if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
         return new AppError('unparsable', 'bad_text', 'Text must be well-formed Unicode without NUL.');
       if (Array.isArray(value)) for (const item of value) next.push(item);
-      else if (typeof value === 'object' && value !== null) for (const [name, member] of Object.entries(value)) next.push(name, member);
+      else if (typeof value === 'object' && value !== null) {
+        const members = Object.entries(value);
+        if (members.length > MAX_MEMBERS)
+          return new AppError('unparsable', 'too_many_members', `An object of the body has more than ${MAX_MEMBERS} members.`);
+        for (const [name, member] of members) next.push(name, member);
+      }
     }
     level = next;
   }
