@@ -51,6 +51,7 @@ export class CreateIpamPools1793000000300 implements MigrationInterface {
     await q.query('CREATE UNIQUE INDEX vrfs_rd_unique ON vrfs (rd)');
     await q.query('CREATE UNIQUE INDEX vrfs_one_default ON vrfs (is_default) WHERE is_default');
 
+    // The temporal keys begin with the id: the planner takes them for a look-up by id too, and a GiST index is only narrow in its first column.
     await q.query(`
       CREATE TABLE pools (
         id uuid PRIMARY KEY DEFAULT uuidv7(),
@@ -76,10 +77,10 @@ export class CreateIpamPools1793000000300 implements MigrationInterface {
         CONSTRAINT pools_root_has_no_parent CHECK ((kind = 'root') = (parent_id IS NULL)),
         CONSTRAINT pools_gateway_inside CHECK (gateway IS NULL OR (kind = 'subnet' AND gateway << network AND masklen(gateway) = ipam_width(family(network)))),
         CONSTRAINT pools_vrf_key UNIQUE (vrf_id, id),
-        CONSTRAINT pools_key UNIQUE (vrf_id, family, id, span WITHOUT OVERLAPS),
-        CONSTRAINT pools_no_overlap UNIQUE (vrf_id, family, parent_id, span WITHOUT OVERLAPS),
-        CONSTRAINT pools_inside_parent FOREIGN KEY (vrf_id, family, parent_id, PERIOD span)
-          REFERENCES pools (vrf_id, family, id, PERIOD span) DEFERRABLE INITIALLY DEFERRED
+        CONSTRAINT pools_key UNIQUE (id, vrf_id, family, span WITHOUT OVERLAPS),
+        CONSTRAINT pools_no_overlap UNIQUE (parent_id, vrf_id, family, span WITHOUT OVERLAPS),
+        CONSTRAINT pools_inside_parent FOREIGN KEY (parent_id, vrf_id, family, PERIOD span)
+          REFERENCES pools (id, vrf_id, family, PERIOD span) DEFERRABLE INITIALLY DEFERRED
       )`);
     // One VRF is one address space; a network stands in it once. Ancestors are found here, by probing every supernet.
     await q.query(`CREATE UNIQUE INDEX pools_network_unique ON pools (vrf_id, network) WHERE kind <> 'root'`);

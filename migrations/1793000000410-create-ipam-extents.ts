@@ -132,10 +132,21 @@ export class CreateIpamExtents1793000000410 implements MigrationInterface {
           blocked = blocked + CASE WHEN to_class = 'blocked' THEN n ELSE 0 END - CASE WHEN from_class = 'blocked' THEN n ELSE 0 END,
           quarantined = quarantined + CASE WHEN to_class = 'quarantined' THEN n ELSE 0 END - CASE WHEN from_class = 'quarantined' THEN n ELSE 0 END
         WHERE pool_id = the_pool AND from_class <> to_class $$`);
+    // Holds a pool's space until the transaction ends; null when there is no such pool. A resize replaces the row: who waited for the old one
+    // looks again, with the next statement's snapshot.
     await q.query(`
-      CREATE FUNCTION ipam_lock(the_pool uuid) RETURNS boolean LANGUAGE sql AS
-      $$ SELECT true FROM pool_usage WHERE pool_id = the_pool FOR NO KEY UPDATE $$`);
-
+      CREATE FUNCTION ipam_lock(the_pool uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+      BEGIN
+        LOOP
+          PERFORM FROM pool_usage WHERE pool_id = the_pool FOR NO KEY UPDATE;
+          IF FOUND THEN
+            RETURN true;
+          END IF;
+          IF NOT EXISTS (SELECT FROM pool_usage WHERE pool_id = the_pool) THEN
+            RETURN NULL;
+          END IF;
+        END LOOP;
+      END $$`);
     // One alert for each threshold crossed upward; it closes when use drops below, and only then can the next one open.
     await q.query(`
       CREATE FUNCTION pool_usage_alert() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -12,7 +12,7 @@ export class CarveAllocations1793000000420 implements MigrationInterface {
       DECLARE
         p pools;
       BEGIN
-        PERFORM FROM pool_usage WHERE pool_id = the_pool FOR NO KEY UPDATE;
+        PERFORM ipam_lock(the_pool);
         SELECT * INTO p FROM pools WHERE id = the_pool;
         IF p.kind IS DISTINCT FROM 'subnet' THEN
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_holds_no_addresses', DETAIL = p.network || ' is a container: it takes child pools, not addresses.',

@@ -44,7 +44,6 @@ export class CarvePools1793000000430 implements MigrationInterface {
             HINT = json_build_object('poolId', p.id);
         END IF;
         DELETE FROM extents e WHERE e.pool_id = p.id;
-        DELETE FROM pool_usage u WHERE u.pool_id = p.id;
         INSERT INTO extents SELECT p.id, g.lo, g.hi, ipam_fit(ipam_width(p.family), g.lo, g.hi) FROM ipam_gaps(p) g;
         INSERT INTO pool_usage (pool_id, usable, free, pools, allocated, reserved, blocked, quarantined)
         SELECT p.id, u.hi - u.lo + 1, u.hi - u.lo + 1 - coalesce(sum(c.hi - c.lo + 1), 0),
@@ -53,7 +52,10 @@ export class CarvePools1793000000430 implements MigrationInterface {
                coalesce(sum(c.hi - c.lo + 1) FILTER (WHERE c.class = 'reserved'), 0),
                coalesce(sum(c.hi - c.lo + 1) FILTER (WHERE c.class = 'blocked'), 0),
                coalesce(sum(c.hi - c.lo + 1) FILTER (WHERE c.class = 'quarantined'), 0)
-          FROM ipam_usable(p.kind, p.network) u LEFT JOIN ipam_claims(p) c ON true GROUP BY u.lo, u.hi;
+          FROM ipam_usable(p.kind, p.network) u LEFT JOIN ipam_claims(p) c ON true GROUP BY u.lo, u.hi
+        -- Not deleted and made anew: whoever waits for the row shall get it.
+        ON CONFLICT (pool_id) DO UPDATE SET usable = excluded.usable, free = excluded.free, pools = excluded.pools,
+          allocated = excluded.allocated, reserved = excluded.reserved, blocked = excluded.blocked, quarantined = excluded.quarantined;
       END $$`);
 
     // A child's space as its parent counts it: the part of its span that the parent could have given out.

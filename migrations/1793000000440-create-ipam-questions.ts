@@ -12,10 +12,12 @@ export class CreateIpamQuestions1793000000440 implements MigrationInterface {
       DECLARE
         p pools;
         locked uuid;
+        -- Once, not once a row: a plan made while the table was small would.
+        supernets cidr[] := ipam_supernets(the_network);
       BEGIN
         LOOP
           SELECT x.* INTO p FROM (
-            SELECT o.* FROM pools o WHERE o.vrf_id = the_vrf AND o.kind <> 'root' AND o.network = ANY (ipam_supernets(the_network))
+            SELECT o.* FROM pools o WHERE o.vrf_id = the_vrf AND o.kind <> 'root' AND o.network = ANY (supernets)
             UNION ALL
             SELECT o.* FROM pools o WHERE o.vrf_id = the_vrf AND o.kind = 'root' AND o.family = family(the_network)
           ) x ORDER BY masklen(x.network) DESC, (x.kind = 'root') LIMIT 1;
@@ -59,10 +61,12 @@ export class CreateIpamQuestions1793000000440 implements MigrationInterface {
             HINT = json_build_object('poolId', parent.id, 'name', parent.name);
         END IF;
         PERFORM ipam_refuse_cut(parent, the_network);
-        UPDATE pools c SET parent_id = new_id WHERE c.parent_id = parent.id AND c.network << the_network AND c.kind <> 'root';
+        UPDATE pools c SET parent_id = new_id WHERE c.parent_id = parent.id AND c.network << the_network AND c.kind <> 'root'
+           AND lower(c.span) BETWEEN ipam_first(the_network) AND ipam_last(the_network);
         GET DIAGNOSTICS moved_pools = ROW_COUNT;
         UPDATE allocations a SET pool_id = new_id
-         WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <<= the_network;
+         WHERE a.pool_id = parent.id AND a.returned_at IS NULL
+           AND a.address BETWEEN host(the_network)::inet AND host(broadcast(the_network))::inet;
         GET DIAGNOSTICS moved_allocations = ROW_COUNT;
         parent_id := parent.id;
       END $$`);
@@ -72,6 +76,7 @@ export class CreateIpamQuestions1793000000440 implements MigrationInterface {
       DECLARE
         p pools;
         parent pools;
+        supernets cidr[] := ipam_supernets(the_network);
         left_pools bigint;
         left_allocations bigint;
       BEGIN
@@ -80,7 +85,7 @@ export class CreateIpamQuestions1793000000440 implements MigrationInterface {
           RAISE SQLSTATE 'CD409' USING MESSAGE = 'pool_vrf_is_fixed', DETAIL = 'A pool stays in its VRF and address family.';
         END IF;
         SELECT x.* INTO parent FROM (
-          SELECT o.* FROM pools o WHERE o.vrf_id = p.vrf_id AND o.kind <> 'root' AND o.network = ANY (ipam_supernets(the_network))
+          SELECT o.* FROM pools o WHERE o.vrf_id = p.vrf_id AND o.kind <> 'root' AND o.network = ANY (supernets)
              AND o.id <> p.id AND NOT o.network << p.network
           UNION ALL
           SELECT o.* FROM pools o WHERE o.vrf_id = p.vrf_id AND o.kind = 'root' AND o.family = p.family
@@ -107,8 +112,10 @@ export class CreateIpamQuestions1793000000440 implements MigrationInterface {
         PERFORM ipam_refuse_cut(parent, the_network);
         -- Without its usage row the pool is as one being made: what moves into it is found when it is built anew.
         DELETE FROM pool_usage u WHERE u.pool_id = p.id;
-        UPDATE pools c SET parent_id = p.id WHERE c.parent_id = parent.id AND c.id <> p.id AND c.network << the_network AND c.kind <> 'root';
-        UPDATE allocations a SET pool_id = p.id WHERE a.pool_id = parent.id AND a.returned_at IS NULL AND a.address <<= the_network;
+        UPDATE pools c SET parent_id = p.id WHERE c.parent_id = parent.id AND c.id <> p.id AND c.network << the_network AND c.kind <> 'root'
+           AND lower(c.span) BETWEEN ipam_first(the_network) AND ipam_last(the_network);
+        UPDATE allocations a SET pool_id = p.id WHERE a.pool_id = parent.id AND a.returned_at IS NULL
+           AND a.address BETWEEN host(the_network)::inet AND host(broadcast(the_network))::inet;
         UPDATE pools SET network = the_network, parent_id = parent.id WHERE id = p.id;
       END $$`);
     // Deletes a pool; its child pools refuse, or move up to its parent. In this order: siblings never overlap, and the key of children to
@@ -170,7 +177,7 @@ export class CreateIpamQuestions1793000000440 implements MigrationInterface {
         wanted int := n;
         take int;
       BEGIN
-        PERFORM FROM pool_usage WHERE pool_id = the_pool FOR NO KEY UPDATE;
+        PERFORM ipam_lock(the_pool);
         SELECT * INTO p FROM pools WHERE id = the_pool;
         IF p.kind IS DISTINCT FROM 'subnet' THEN
           RETURN;

@@ -1,8 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { IsString, Matches, MaxLength, registerDecorator } from 'class-validator';
+import { Matches, registerDecorator, ValidateBy } from 'class-validator';
 import { AppError } from '../kernel/app-error.js';
 import { type Cidr, formatCidr, formatIp, type Ip, IpSyntaxError, parseCidr, parseIp } from './domain/ip.js';
+import { parseHostname } from './domain/hostname.js';
 import { parseMac } from './domain/mac.js';
 
 /** The field is a network, with no host bits set; the refusal names the canonical form where there is one. */
@@ -26,11 +27,13 @@ export function IsMac(): PropertyDecorator {
 /** The field is a host name by RFC 1123 §2.1: labels of letters, digits and inner hyphens, at most 63 each and 253 together; read in lower case. */
 export function IsHostname(): PropertyDecorator {
   return applyDecorators(
-    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase().replace(/\.$/, '') : value)),
-    IsString(),
-    MaxLength(253),
-    Matches(/^[a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?)*$/, {
-      message: 'must be a host name: labels of letters, digits and inner hyphens, joined by dots',
+    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? (parseHostname(value) ?? value) : value)),
+    ValidateBy({
+      name: 'isHostname',
+      validator: {
+        validate: (value) => typeof value === 'string' && parseHostname(value) !== undefined,
+        defaultMessage: () => 'must be a host name: labels of letters, digits and inner hyphens, joined by dots',
+      },
     }),
   );
 }

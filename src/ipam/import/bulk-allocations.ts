@@ -10,7 +10,7 @@ import { VrfsService } from '../vrfs/vrfs.service.js';
 import { BulkAllocate, BulkRelease, type BulkReport, type BulkRequest, type BulkResult } from './bulk.dto.js';
 
 const SMALLEST_POOL = `
-  SELECT p.id FROM pools p WHERE p.vrf_id = $1 AND p.kind <> 'root' AND p.network = ANY (ipam_supernets($2::inet)) ORDER BY masklen(p.network) DESC LIMIT 1`;
+  SELECT p.id FROM pools p WHERE p.vrf_id = $1 AND p.kind <> 'root' AND p.network = ANY ((SELECT ipam_supernets($2::inet))::cidr[]) ORDER BY masklen(p.network) DESC LIMIT 1`;
 
 /** Carries a rehearsal's answer out of the unit of work that it rolls back. */
 class Rehearsed extends Error {

@@ -88,7 +88,7 @@ export class PoolsRepository {
     if (filter.tag !== undefined) where.push(`p.tags @> ARRAY[${bind(filter.tag)}]`);
     if (filter.active !== undefined) where.push(`p.active = ${bind(filter.active)}`);
     if (filter.within !== undefined) where.push(`p.network <<= ${bind(filter.within)}::cidr`);
-    if (filter.contains !== undefined) where.push(`p.network = ANY (ipam_supernets(${bind(filter.contains)}::inet))`);
+    if (filter.contains !== undefined) where.push(`p.network = ANY ((SELECT ipam_supernets(${bind(filter.contains)}::inet))::cidr[])`);
     if (filter.q !== undefined)
       where.push(`(p.name ILIKE ${bind(`%${likeText(filter.q)}%`)} OR p.description ILIKE $${parameters.length})`);
     const conditions = where.join(' AND ');

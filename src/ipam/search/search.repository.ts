@@ -24,7 +24,7 @@ export const BY_ADDRESS = `
   SELECT ${ALLOCATION_COLUMNS} FROM allocations a
    WHERE a.address <> a.last_address AND a.address < $1::inet AND a.last_address >= $1::inet AND a.returned_at IS NULL AND ($2::uuid IS NULL OR a.vrf_id = $2)
    LIMIT $3`;
-export const COVERING = `SELECT ${POOL} FROM pools p WHERE p.network = ANY (ipam_supernets($1::inet)) AND p.kind <> 'root' AND ($2::uuid IS NULL OR p.vrf_id = $2)
+export const COVERING = `SELECT ${POOL} FROM pools p WHERE p.network = ANY ((SELECT ipam_supernets($1::inet))::cidr[]) AND p.kind <> 'root' AND ($2::uuid IS NULL OR p.vrf_id = $2)
    ORDER BY masklen(p.network) DESC, p.id LIMIT $3`;
 export const IN_NETWORK = `
   SELECT ${ALLOCATION_COLUMNS} FROM allocations a

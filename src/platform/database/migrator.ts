@@ -42,6 +42,8 @@ export class Migrator {
         const name = migration.name ?? migration.constructor.name;
         if (undone.length === count || !applied.has(name)) continue;
         await migration.down(runner);
+        // Deferred keys that a step left to be checked would keep the next one from dropping their tables.
+        await runner.query('SET CONSTRAINTS ALL IMMEDIATE');
         await runner.query('DELETE FROM migrations WHERE name = $1', [name]);
         undone.push(name);
       }
