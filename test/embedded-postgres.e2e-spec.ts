@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { EmbeddedPostgresError } from '../src/platform/database/embedded/embedded-error.js';
 import { type EmbeddedServer, startEmbeddedPostgres } from '../src/platform/database/embedded/embedded-postgres.js';
+import { eventually } from './support/eventually.js';
 
 const settings = { fsync: 'off', shared_buffers: '16MB', max_connections: '10' };
 const base = mkdtempSync(join(tmpdir(), 'cadastre-embedded-'));
@@ -168,7 +169,8 @@ describe('the embedded PostgreSQL', () => {
     const first = await start(folder);
     await ask(first.ownerUrl, 'CREATE TABLE kept AS SELECT 42 AS answer; GRANT SELECT ON kept TO cadastre_app');
     const busy = ask(first.ownerUrl, 'SELECT count(*) FROM generate_series(1, 1000000000)').catch((error: unknown) => error);
-    await sleep(50);
+    const computing = `SELECT count(*) > 0 AS answer FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%1000000000%' AND pid <> pg_backend_pid()`;
+    await eventually(async () => (await ask(first.adminUrl, computing)) === true);
     process.kill(postmasterPid(folder), 'SIGKILL');
     await until(() => !existsSync(join(folder, 'owner.pid')));
     const second = await start(folder);
