@@ -98,7 +98,7 @@ describe('pools', () => {
   });
 
   it.each([
-    ['host bits', { network: '10.0.0.1/24' }, '/network', '10.0.0.0/24'],
+    ['host bits', { network: '10.0.0.1/24' }, '/network', 'has host bits set; the network is 10.0.0.0/24'],
     ['leading zeros', { network: '010.0.0.0/8' }, '/network', '10.0.0.0'],
     ['a short form', { network: '10/8' }, '/network', 'four parts'],
     ['a zone id', { network: 'fe80::%eth0/64' }, '/network', 'zone id'],

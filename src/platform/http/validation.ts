@@ -58,7 +58,7 @@ function flatten(errors: ValidationError[], path: string): FieldError[] {
       detail:
         code === 'whitelistValidation'
           ? 'is not a known field'
-          : message.replace(`${error.property} `, '').replace(/^property should not exist$/, 'is not a known field'),
+          : withoutSubject(message, error.property).replace(/^property should not exist$/, 'is not a known field'),
     }));
     return [...own.slice(0, 1), ...flatten(error.children ?? [], pointer)];
   });
@@ -68,4 +68,9 @@ function snakeCase(name: string): string {
   return name === 'whitelistValidation'
     ? 'unknown_field'
     : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replace(/^_/, '');
+}
+
+/** The validator's sentence begins with the field, which the pointer names already; further on the word is part of what is said. */
+function withoutSubject(message: string, field: string): string {
+  return message.startsWith(`${field} `) ? message.slice(field.length + 1) : message;
 }
