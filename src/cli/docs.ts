@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { projectRoot } from '../config/app-config.js';
 import { variableDocs } from '../config/environment.js';
 import { permissions } from '../platform/auth/permissions.js';
 import { type RouteAccess } from '../platform/auth/route-access.js';
@@ -15,6 +18,7 @@ export const docs: Command = {
     const { routes } = await previewApplication();
     const table = routes.map(accessOf);
     const files = [
+      { name: 'README.md', text: readme() },
       { name: 'docs/configuration.md', text: configurationPage() },
       { name: 'docs/permissions.md', text: permissionsPage(table) },
       { name: 'docs/permissions.json', text: `${JSON.stringify(table, null, 2)}\n` },
@@ -48,21 +52,31 @@ function rolesWith(permission: string): string[] {
 
 const MADE = '<!-- Made by `cadastre docs`; changes by hand are lost. -->';
 
-function configurationPage(): string {
+function configurationTable(): string[] {
   const lines = variableDocs().map(
     ({ name, text, defaultText, secret }) => `| \`${name}\` | ${text}${secret ? ' Secret.' : ''} | ${defaultText} |`,
   );
+  return ['| Variable | Meaning | Default |', '|---|---|---|', ...lines];
+}
+
+function configurationPage(): string {
   return [
     MADE,
     '# Configuration',
     '',
     'Environment variables, read once at the start. An empty one counts as absent; one that is wrong, or unknown and begins with `CADASTRE_`, stops the start with exit code 78.',
     '',
-    '| Variable | Meaning | Default |',
-    '|---|---|---|',
-    ...lines,
+    ...configurationTable(),
     '',
   ].join('\n');
+}
+
+/** The README as it stands, with the table between its marks made anew. */
+function readme(): string {
+  const text = readFileSync(path.join(projectRoot, 'README.md'), 'utf8');
+  const table = /(<!-- configuration table, made by `cadastre docs` -->\n)[^]*?(\n<!-- prettier-ignore-end -->)/;
+  if (!table.test(text)) throw new Error('README.md has lost the marks of its configuration table.');
+  return text.replace(table, (_whole, begin: string, end: string) => `${begin}\n${configurationTable().join('\n')}\n${end}`);
 }
 
 function permissionsPage(table: RouteLine[]): string {
