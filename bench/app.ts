@@ -9,3 +9,4 @@ const app = await createApp(config);
 if (BENCH_UNAUDITED === '1') app.get(AuditTrail).record = () => Promise.resolve();
 await app.listen(config.http.port, config.http.host);
 process.send?.(await app.getUrl());
+process.on('message', () => process.send?.(process.cpuUsage()));

@@ -33,3 +33,4 @@ async function answer(url: URL): Promise<unknown> {
 
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => process.send?.(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+process.on('message', () => process.send?.(process.cpuUsage()));

@@ -29,6 +29,18 @@ export async function httpLoad({ url, connections, ms, headers = {}, method = 'G
   return result['2xx'] / result.duration;
 }
 
+/** The 99th percentile of the answers' latency, in milliseconds. */
+export async function tailLatency({ url, connections, ms, headers = {}, paths }: Load): Promise<number> {
+  const { latency, non2xx, errors } = await autocannon({
+    url,
+    connections,
+    duration: ms / 1000,
+    requests: paths.map((path) => ({ method: 'GET', path, headers })),
+  });
+  if (non2xx > 0 || errors > 0) throw new Error(`${non2xx} answers other than 2xx and ${errors} errors from ${url}`);
+  return latency.p99;
+}
+
 /** Calls a second of `work` by `clients` callers at once. */
 export async function callLoad(clients: number, ms: number, work: (client: number) => Promise<void>): Promise<number> {
   const start = performance.now();

@@ -39,6 +39,37 @@ export async function even(title: string, aim: number, contenders: readonly Cont
   return ratio;
 }
 
+/** Like compare(), for what should be small: the first contender's figure in terms of the second's. */
+export async function atMost(title: string, aim: number, unit: string, contenders: readonly Contender[]): Promise<number> {
+  const results = await interleaved(contenders);
+  const [ours = 0, floor = 1] = results.map(median);
+  const ratio = ours / floor;
+  const figures = contenders
+    .map(({ name }, i) => `${name} ${format(median(results[i] ?? []))} ${unit} (${spread(results[i] ?? [])})`)
+    .join(' · ');
+  console.log(
+    `${ratio <= aim ? '  ok ' : ' miss'}  ${ratio.toFixed(2)} (aim ≤ ${aim})  ${title}\n              ${figures}, medians of ${ROUNDS}`,
+  );
+  return ratio;
+}
+
+/** Rounds that give the CPU time a unit of work costs, in microseconds, in place of units a second. `cpu` reads the process that does it. */
+export function cpuEach(contender: Contender, cpu: () => Promise<number>): Contender['round'] {
+  return async (ms) => {
+    const before = await cpu();
+    const began = performance.now();
+    const perSecond = await contender.round(ms);
+    const seconds = (performance.now() - began) / 1000;
+    return ((await cpu()) - before) / (perSecond * Math.min(seconds, ms / 1000));
+  };
+}
+
+export async function medianOf(rounds: number, measure: () => Promise<number>): Promise<number> {
+  const values: number[] = [];
+  for (let i = 0; i < rounds; i++) values.push(await measure());
+  return median(values);
+}
+
 async function interleaved(contenders: readonly Contender[]): Promise<number[][]> {
   const results = contenders.map((): number[] => []);
   for (const contender of contenders) await contender.round(ROUND_MS / 2);

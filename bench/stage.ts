@@ -9,6 +9,16 @@ import { dataSourceOptions } from '../src/platform/database/data-source.js';
 import { startEmbeddedPostgres } from '../src/platform/database/embedded/embedded-postgres.js';
 import { Migrator } from '../src/platform/database/migrator.js';
 
+/** What is measured is the program, not its limits; they are counted nevertheless. */
+const BOUNDLESS = JSON.stringify({
+  'limits.adminPerMinute': 10_000_000,
+  'limits.userPerMinute': 10_000_000,
+  'limits.keyPerMinute': 10_000_000,
+  'limits.anonymousPerMinute': 10_000_000,
+  'limits.searchPerMinute': 10_000_000,
+  'limits.loginPerMinute': 10_000_000,
+});
+
 /** A server with its own data, fsync on, and the processes that are measured on it. */
 export interface Stage {
   /** Connection as the application's role. */
@@ -17,6 +27,8 @@ export interface Stage {
   sql(text: string, parameters?: unknown[]): Promise<Record<string, string>[]>;
   /** Starts one of the programs beside this file and returns where it listens. */
   start(program: 'app' | 'floor', variables?: Record<string, string>): Promise<string>;
+  /** CPU time that the program that listens there has used so far, in microseconds. */
+  cpuOf(url: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -34,6 +46,7 @@ export async function openStage(): Promise<Stage> {
   const owner = new Client(server.ownerUrl);
   await owner.connect();
   const children: ChildProcess[] = [];
+  const byUrl = new Map<string, ChildProcess>();
   return {
     url: server.url,
     sql: async (text, parameters = []) => (await owner.query<Record<string, string>>(text, parameters)).rows,
@@ -46,14 +59,16 @@ export async function openStage(): Promise<Stage> {
           CADASTRE_PORT: '0',
           CADASTRE_LOG_LEVEL: 'warn',
           CADASTRE_ACCESS_TOKEN_TTL_S: '3600',
+          CADASTRE_PINNED_SETTINGS: BOUNDLESS,
           ...variables,
         },
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });
       children.push(child);
       return new Promise<string>((resolve, reject) => {
-        // Both programs send one message, their URL.
+        // The first message of both programs is their URL.
         child.once('message', (message) => {
+          byUrl.set(message as string, child);
           resolve(message as string);
         });
         child.once('exit', (code) => {
@@ -61,6 +76,15 @@ export async function openStage(): Promise<Stage> {
         });
       });
     },
+    cpuOf: (url) =>
+      new Promise((resolve) => {
+        const child = byUrl.get(url);
+        child?.once('message', (message) => {
+          const { user, system } = message as NodeJS.CpuUsage;
+          resolve(user + system);
+        });
+        child?.send('cpu');
+      }),
     close: async () => {
       for (const child of children) child.kill('SIGKILL');
       await owner.end();

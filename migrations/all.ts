@@ -8,6 +8,15 @@ import { CarveAllocations1793000000420 } from './1793000000420-carve-allocations
 import { CarvePools1793000000430 } from './1793000000430-carve-pools.js';
 import { CreateIpamQuestions1793000000440 } from './1793000000440-create-ipam-questions.js';
 import { CreateIpamImport1793000000500 } from './1793000000500-create-ipam-import.js';
+import { LimitRights1793000000600 } from './1793000000600-limit-rights.js';
+import { ExtendAccounts1793000000610 } from './1793000000610-extend-accounts.js';
+import { ExtendSignIn1793000000620 } from './1793000000620-extend-sign-in.js';
+import { CreateSettings1793000000630 } from './1793000000630-create-settings.js';
+import { CreateIdentityProviders1793000000640 } from './1793000000640-create-identity-providers.js';
+import { CreateApiKeys1793000000650 } from './1793000000650-create-api-keys.js';
+import { CreateWorkSessions1793000000660 } from './1793000000660-create-work-sessions.js';
+import { ScopeIpam1793000000670 } from './1793000000670-scope-ipam.js';
+import { CreateSearch1793000000680 } from './1793000000680-create-search.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -21,4 +30,13 @@ export const migrations = [
   CarvePools1793000000430,
   CreateIpamQuestions1793000000440,
   CreateIpamImport1793000000500,
+  LimitRights1793000000600,
+  ExtendAccounts1793000000610,
+  ExtendSignIn1793000000620,
+  CreateSettings1793000000630,
+  CreateIdentityProviders1793000000640,
+  CreateApiKeys1793000000650,
+  CreateWorkSessions1793000000660,
+  ScopeIpam1793000000670,
+  CreateSearch1793000000680,
 ];

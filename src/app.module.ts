@@ -6,8 +6,17 @@ import { AuthModule } from './platform/auth/auth.module.js';
 import { DocsModule } from './platform/docs/docs.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { JobsModule } from './platform/jobs/jobs.module.js';
+import { LimitsModule } from './platform/limits/limits.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
+import { OutboundModule } from './platform/outbound/outbound.module.js';
 import { PlatformModule } from './platform/platform.module.js';
+import { SearchModule } from './platform/search/search.module.js';
+import { SettingsModule } from './platform/settings/settings.module.js';
+import { IdentityProvidersModule } from './users/identity-providers/identity-providers.module.js';
+import { GroupsModule } from './users/groups/groups.module.js';
+import { ProjectsModule } from './users/projects/projects.module.js';
+import { ApiKeysModule } from './users/api-keys/api-keys.module.js';
+import { WorkSessionsModule } from './users/work-sessions/work-sessions.module.js';
 import { UsersModule } from './users/users.module.js';
 
 /** The only file that knows every feature. */
@@ -18,13 +27,22 @@ export class AppModule {
       module: AppModule,
       imports: [
         PlatformModule.with(config),
+        SettingsModule.with(config),
         MetricsModule,
         HealthModule,
         DocsModule,
         JobsModule,
         AuditModule,
+        LimitsModule,
+        OutboundModule,
         AuthModule,
+        SearchModule,
         UsersModule,
+        IdentityProvidersModule,
+        GroupsModule,
+        ProjectsModule,
+        ApiKeysModule,
+        WorkSessionsModule,
         IpamModule,
       ],
     };

@@ -14,8 +14,9 @@ try {
   const server = await serve(loadConfig(process.env, process.stdout.isTTY));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(server));
 } catch (error) {
-  process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
   console.error(error instanceof ConfigError ? error.message : error);
+  // Now, and not when whatever was opened on the way is closed for being idle.
+  process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
 }
 
 async function stop(server: RunningServer): Promise<void> {

@@ -53,7 +53,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('A2: a rolled-back change leaves no event', async () => {
+  it('A2, ASVS 2.3.3: a rolled-back change leaves no event', async () => {
     const attempt = work.run(async () => {
       await trail.record({ action: 'test.undone', category: 'meta' });
       throw new Error('undo');
@@ -63,7 +63,7 @@ describe('the audit trail', () => {
     await expect(trail.record({ action: 'test.alone', category: 'meta' })).rejects.toThrow('No unit of work is open');
   });
 
-  it('A2: a change whose event cannot be written is refused', async () => {
+  it('A2, ASVS 16.5.3: a change whose event cannot be written is refused', async () => {
     const user = { username: 'unseen', password: 'a first word to be changed', roles: ['viewer'] };
     await t.sql('ALTER TABLE audit_inbox RENAME TO audit_inbox_away');
     try {
@@ -150,7 +150,7 @@ describe('the audit trail', () => {
     ]);
   });
 
-  it('A8: secrets planted in headers, bodies and rows are nowhere in the trail', async () => {
+  it('A8, ASVS 16.2.5: secrets planted in headers, bodies and rows are nowhere in the trail', async () => {
     const marker = 'Zq7-planted-marker';
     const secret = { password: marker, nested: [{ 'api-key': marker, token: { inner: marker } }] };
     await trail.recordAlone({
@@ -163,12 +163,13 @@ describe('the audit trail', () => {
     await trail.recordAlone({ action: 'test.secret', category: 'meta', after: secret });
     const headers = {
       cookie: `session=${marker}`,
-      'x-api-key': marker,
       'idempotency-key': marker,
       'proxy-authorization': marker,
       'x-user-id': marker,
     };
     await t.anonymous.get(EVENTS).set(headers).set('authorization', `Bearer ${marker}`).expect(401);
+    await t.anonymous.get(EVENTS).set(headers).set('x-api-key', marker).expect(401);
+    await t.anonymous.get(EVENTS).set('authorization', `Bearer ${marker}`).set('x-api-key', marker).expect(400);
     await t.anonymous.post('/api/v1/auth/login').set(headers).send({ username: 'ada', password: marker }).expect(401);
     const { accessToken } = await signIn(t, await createUser(t, { roles: ['viewer'] }));
     await withToken(t, accessToken).get(`/api/v1/jobs?name=${marker}`).set(headers).expect(403);
@@ -223,7 +224,7 @@ describe('the audit trail', () => {
       });
     });
 
-    it('A9: believes nothing of what anybody else says', async () => {
+    it('A9, ASVS 4.1.3, 15.3.4: believes nothing of what anybody else says', async () => {
       expect(await refusedFrom('127.0.0.2', forwarded)).toMatchObject({
         actor: { id: viewer.id },
         request: { clientIp: '127.0.0.2', peerIp: '127.0.0.2' },
@@ -231,7 +232,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('A10: failed logins and denials leave events, though nothing was changed', async () => {
+  it('A10, ASVS 16.3.1, 16.3.3: failed logins and denials leave events, though nothing was changed', async () => {
     await t.anonymous
       .post('/api/v1/auth/login')
       .set('x-request-id', 'login-that-fails')

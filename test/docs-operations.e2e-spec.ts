@@ -51,7 +51,7 @@ describe('an existing PostgreSQL, prepared as operations.md says', () => {
     expect(existsSync(path.join(folder, 'var', 'postgres'))).toBe(false);
   }, 120_000);
 
-  it('A3: the application’s role cannot change the trail, nor switch its triggers off', async () => {
+  it('A3, ASVS 13.2.2: the application’s role cannot change the trail, nor switch its triggers off', async () => {
     const asApplication = (statement: string): Promise<void> => query(env.DATABASE_URL ?? '', statement);
     await asApplication('SELECT FROM audit_log');
     await expect(asApplication('DELETE FROM audit_inbox')).rejects.toThrow(/permission denied/);

@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 describe('accounts', () => {
-  it('U1: are made, found, changed and deactivated; the hash is in no answer and no event', async () => {
+  it('U1, ASVS 15.3.1, 7.4.2: are made, found, changed and deactivated; the hash is in no answer and no event', async () => {
     const admin = await asRole(t, 'admin');
     const said: string[] = [];
     const body = (answer: Response): unknown => {
@@ -95,7 +95,7 @@ describe('accounts', () => {
     await admin.get('/api/v1/users/00000000-0000-7000-8000-000000000000').expect(404);
   });
 
-  it('U5: a change of roles counts from the next request on, and says who made it', async () => {
+  it('U5, ASVS 8.3.2: a change of roles counts from the next request on, and says who made it', async () => {
     const boss = await createUser(t, { roles: ['admin'] });
     const admin = withToken(t, (await signIn(t, boss)).accessToken);
     const user = await createUser(t, { roles: ['viewer'] });
@@ -201,7 +201,7 @@ describe('accounts', () => {
 });
 
 describe('setting up', () => {
-  it('U11: of several first starts one makes the administrator, whose password has to be changed', async () => {
+  it('U11, ASVS 6.3.2: of several first starts one makes the administrator, whose password has to be changed', async () => {
     await t.sql(`DELETE FROM user_roles USING roles r WHERE r.id = role_id AND r.name = 'superuser'`);
     const first = t.app.get(FirstAdministrator);
     const made = (await Promise.all(Array.from({ length: 5 }, () => first.createIfNone()))).filter(

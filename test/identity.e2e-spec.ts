@@ -9,6 +9,7 @@ import { SessionDirectory } from '../src/users/sessions/session-directory.js';
 import { eventually } from './support/eventually.js';
 import { eventsOf } from './support/audit-events.js';
 import { asRole, createUser, PASSWORD, signIn, type TestUser, withToken } from './support/sign-in.js';
+import { withoutThrottle } from './support/sign-in-settings.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 
 const NEXT_PASSWORD = 'a heron stands where the river bends';
@@ -48,6 +49,8 @@ function median(values: number[]): number {
 
 beforeAll(async () => {
   t = await startTestApp();
+  // What keeps people from guessing would keep these tests from it: login-throttle has it.
+  withoutThrottle(t);
 });
 
 afterAll(async () => {
@@ -55,7 +58,7 @@ afterAll(async () => {
 });
 
 describe('signing in', () => {
-  it('U7: answers the same, and about as fast, whether the password is wrong, the user unknown or inactive', async () => {
+  it('U7, ASVS 6.3.8: answers the same, and about as fast, whether the password is wrong, the user unknown or inactive', async () => {
     const user = await createUser(t, { roles: ['viewer'] });
     const inactive = await createUser(t, { roles: ['viewer'], active: false });
     const attempts: Record<string, [string, string]> = {
@@ -91,7 +94,6 @@ describe('signing in', () => {
     });
     expect(JSON.stringify(unknown)).not.toContain('nobody-of-this-name');
 
-    // Nobody can lock another one out by guessing.
     const answer = await login(user.username.toUpperCase(), user.password);
     expect(answer.status).toBe(200);
     expect(answer.headers['cache-control']).toBe('no-store');
@@ -113,7 +115,7 @@ describe('signing in', () => {
     expect(busy[0]!.headers['retry-after']).toBe('1');
   });
 
-  it('U6: tokens that are not exactly ours are 401, before the database is asked', async () => {
+  it('U6, ASVS 7.2.1, 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2, 9.2.3: tokens that are not exactly ours are 401, before the database is asked', async () => {
     const user = await createUser(t, { roles: ['viewer'] });
     const { accessToken, refreshToken } = await signIn(t, user);
     const { sub, sid, exp, iat } = claims(accessToken);
@@ -165,7 +167,7 @@ describe('signing in', () => {
     expect((await me(forge({}, { sub: other.id }))).status).toBe(401);
   });
 
-  it('U9: logging out ends the session on the next request, and its refresh token', async () => {
+  it('U9, ASVS 7.4.1, 10.4.9: logging out ends the session on the next request, and its refresh token', async () => {
     const user = await createUser(t, { roles: ['viewer'] });
     const { accessToken, refreshToken } = await signIn(t, user);
     const elsewhere = await signIn(t, user);
@@ -191,7 +193,7 @@ describe('refresh tokens', () => {
     user = await createUser(t, { roles: ['viewer'] });
   });
 
-  it('U9: rotate; a used one gets the same successor for ten seconds and then ends the session', async () => {
+  it('U9, ASVS 10.4.5: rotate; a used one gets the same successor for ten seconds and then ends the session', async () => {
     const first = await signIn(t, user);
     const { sid } = claims(first.accessToken);
     const second = await refresh(first.refreshToken);
@@ -227,7 +229,7 @@ describe('refresh tokens', () => {
     ]);
   });
 
-  it('U9: the database has hashes only', async () => {
+  it('U9, ASVS 7.2.3, 11.5.1: the database has hashes only', async () => {
     const { accessToken, refreshToken } = await signIn(t, user);
     const { refreshToken: successor } = (await refresh(refreshToken)).body as { refreshToken: string };
     const rows = await t.sql<{ row: string; hash: string }>(
@@ -240,7 +242,7 @@ describe('refresh tokens', () => {
     for (const { row } of rows) for (const secret of hidden) expect(row).not.toContain(secret);
   });
 
-  it('U9: none outlives its session, nor does an access token', async () => {
+  it('U9, ASVS 7.3.2, 10.4.8: none outlives its session, nor does an access token', async () => {
     const { accessToken, refreshToken } = await signIn(t, user);
     const { sid } = claims(accessToken);
     await t.sql(`UPDATE auth_sessions SET expires_at = now() + interval '100 seconds' WHERE id = $1`, [sid]);
@@ -255,7 +257,7 @@ describe('refresh tokens', () => {
 });
 
 describe('passwords', () => {
-  it('U11: a one-time password permits nothing but changing it', async () => {
+  it('U11, ASVS 6.4.1: a one-time password permits nothing but changing it', async () => {
     const user = await createUser(t, { roles: ['admin'], mustChangePassword: true });
     const { accessToken } = await signIn(t, user);
     const agent = withToken(t, accessToken);
@@ -270,7 +272,7 @@ describe('passwords', () => {
     expect((await login(user.username, NEXT_PASSWORD)).body).toMatchObject({ mustChangePassword: false });
   });
 
-  it('U7: changing one needs the present one, ends the other sessions and keeps this one', async () => {
+  it('U7, U10, ASVS 6.2.2, 6.2.3, 7.4.3: changing one needs the present one, ends the other sessions and keeps this one', async () => {
     const user = await createUser(t, { roles: ['viewer'] });
     const [here, there] = [await signIn(t, user), await signIn(t, user)];
     const agent = withToken(t, here.accessToken);
@@ -297,10 +299,11 @@ describe('passwords', () => {
 });
 
 describe('two instances on one database', () => {
-  it('U9: a session ended at one is refused by the other as soon as its short-lived copy is stale', async () => {
+  it('U9, ASVS 7.4.1, 8.3.2: a session ended at one is refused by the other as soon as its short-lived copy is stale', async () => {
     const shared = { CADASTRE_JWT_KEYS: `shared:${randomBytes(32).toString('base64url')}` };
     const one = await startTestApp(shared, t.database);
     const two = await startTestApp(shared, t.database);
+    withoutThrottle(one);
     try {
       const { accessToken } = await signIn(one, await createUser(one, { roles: ['viewer'] }));
       await withToken(two, accessToken).get('/api/v1/me').expect(200);

@@ -116,7 +116,7 @@ describe('allocations', () => {
     await operator.post(`${POOLS}/nonsense/allocations`).send({}).expect(404);
   });
 
-  it('I8: gives 200 parallel callers of a /24 distinct addresses, and the rest a 409', async () => {
+  it('I8, ASVS 2.3.4: gives 200 parallel callers of a /24 distinct addresses, and the rest a 409', async () => {
     const pool = await aPool(24, { gateway: `10.${networks + 1}.0.1` });
     const first = await Promise.all(Array.from({ length: 200 }, () => operator.post(`${POOLS}/${pool.id}/allocations`).send({})));
     expect(first.map((r) => r.status)).toEqual(first.map(() => 201));

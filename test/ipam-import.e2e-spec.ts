@@ -68,7 +68,7 @@ describe('importing what teams already have', () => {
   const auditOf = (action: string) =>
     t.sql<{ payload: string }>('SELECT payload FROM audit_events WHERE action = $1 ORDER BY id', [action]);
 
-  it('I18: refuses who may not import, and says what is missing', async () => {
+  it('I18, ASVS 5.2.2: refuses who may not import, and says what is missing', async () => {
     const operator = await asRole(t, 'operator');
     await send({ vrfs: netbox.vrfs }, '', operator).expect(403);
     const json = await admin.post(IMPORTS).send({ vrfs: 'x' }).expect(415);
@@ -397,7 +397,7 @@ describe('importing what teams already have', () => {
     await (await asRole(t, 'viewer')).post('/api/v1/ipam/allocations/bulk').send({ items }).expect(403);
   });
 
-  it('I18: a file beyond the limit is refused whole', async () => {
+  it('I18, ASVS 5.2.1: a file beyond the limit is refused whole', async () => {
     const small = await startTestApp({ CADASTRE_UPLOAD_LIMIT: '2048' }, t.database);
     try {
       const agent = await asRole(small, 'admin');

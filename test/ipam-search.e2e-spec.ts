@@ -1,6 +1,7 @@
 import { type Agent } from 'supertest';
 import { PAGE } from '../src/ipam/allocations/allocations.repository.js';
 import { BY_ADDRESS, BY_MAC, BY_OWNER, HOST_EXACT, HOST_LIKE, IN_NETWORK } from '../src/ipam/search/search.repository.js';
+import { ADDRESSES_BY_WORDS } from '../src/ipam/search/word-search.js';
 import { asRole } from './support/sign-in.js';
 import { eventually } from './support/eventually.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
@@ -324,6 +325,7 @@ describe('search, statistics and alerts', () => {
       ['host name', HOST_EXACT, [name, null, 51]],
       ['beginning of a host name', HOST_LIKE, [`${name.slice(0, 12)}%`, null, 51]],
       ['middle of a host name', HOST_LIKE, [`%${name.slice(5, 15)}%`, null, 51]],
+      ['words of an address', ADDRESSES_BY_WORDS, ['77777:* & team:*', 51]],
       ['page of a pool', PAGE, ['a0000000-0000-7000-8000-000000000001', '20.7.7.7', 'live', 51]],
     ];
     for (const [what, text, values] of questions) {

@@ -67,7 +67,7 @@ describe('durable jobs', () => {
     expect(seen).toMatchObject({ requestId: 'request-of-a-person', principal: { kind: 'system', id: 'system', name: 'job test.context' } });
   });
 
-  it('A10: what always fails is tried again, then dead, and an event with outcome failure', async () => {
+  it('A10, ASVS 16.3.4: what always fails is tried again, then dead, and an event with outcome failure', async () => {
     const id = await runInContext({ requestId: 'request-that-fails' }, () =>
       jobs.send('test.fails', { message: 'no: postgres://app:hunter2@db/x password=hunter3' }, { maxAttempts: 2 }),
     );

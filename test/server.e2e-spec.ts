@@ -172,7 +172,7 @@ describe('a server process', () => {
     expect(refused.output()).not.toMatch(/71234|at file:/);
   });
 
-  it('O3: one id joins the answer, the log and the audit trail; one line a request, free of what the URL says', async () => {
+  it('O3, ASVS 16.2.1, 16.2.2, 16.2.4: one id joins the answer, the log and the audit trail; one line a request, free of what the URL says', async () => {
     const server = await start();
     const user = await createUser(t, { roles: ['viewer'] });
     const viewer = withToken(server.to, (await signIn(server.to, user)).accessToken);
@@ -230,7 +230,7 @@ describe('the edge', () => {
       await t.anonymous.get(path).expect(404);
   });
 
-  it('O7: sends security headers with every answer, also with refusals', async () => {
+  it('O7, ASVS 3.4.1, 3.4.3, 3.4.4, 3.4.5, 3.4.6, 14.3.2: sends security headers with every answer, also with refusals', async () => {
     for (const path of ['/health/live', '/api/v1/ipam/pools', '/nowhere']) {
       const { headers } = await t.anonymous.get(path);
       expect(headers).toMatchObject({
@@ -243,7 +243,7 @@ describe('the edge', () => {
     }
   });
 
-  it('O7: lets only listed origins call from a browser', async () => {
+  it('O7, ASVS 3.4.2, 3.5.2: lets only listed origins call from a browser', async () => {
     const preflight = (origin: string) =>
       t.anonymous.options('/api/v1/ipam/pools').set({ origin, 'access-control-request-method': 'POST' });
     expect((await preflight('https://console.example.net')).headers['access-control-allow-origin']).toBe('https://console.example.net');
@@ -260,7 +260,7 @@ describe('metrics', () => {
 
   afterAll(() => t.close());
 
-  it('O3: counts requests by route pattern and status class, the pool and the jobs, for those who may read it', async () => {
+  it('O3, ASVS 13.4.5: counts requests by route pattern and status class, the pool and the jobs, for those who may read it', async () => {
     const admin = await asRole(t, 'admin');
     await admin.get('/api/v1/jobs?name=secret').expect(200);
     await admin.get('/no/such/path/secret').expect(404);

@@ -3,11 +3,13 @@ import path from 'node:path';
 import { projectRoot } from '../config/app-config.js';
 import { variableDocs } from '../config/environment.js';
 import { permissions } from '../platform/auth/permissions.js';
-import { type RouteAccess } from '../platform/auth/route-access.js';
+import { type Rule, settingRules } from '../platform/settings/setting.js';
+import { type RouteLine, rolesWith, routeLineOf } from '../users/roles/route-lines.js';
 import { systemRoles } from '../users/roles/system-roles.js';
 import { type Command, parse, UsageError } from './command.js';
 import { keepGenerated } from './generated-file.js';
 import { previewApplication } from './preview.js';
+import { securityPage } from './security-page.js';
 
 export const docs: Command = {
   usage: ['docs [--check]'],
@@ -16,39 +18,18 @@ export const docs: Command = {
     const { values, positionals } = parse(args, { check: { type: 'boolean', default: false } });
     if (positionals.length > 0) throw new UsageError(`Unexpected argument '${positionals[0] ?? ''}'.`);
     const { routes } = await previewApplication();
-    const table = routes.map(accessOf);
+    const table = routes.map(routeLineOf);
     const files = [
       { name: 'README.md', text: readme() },
       { name: 'docs/configuration.md', text: configurationPage() },
+      { name: 'docs/settings.md', text: settingsPage() },
+      { name: 'docs/security.md', text: securityPage(MADE) },
       { name: 'docs/permissions.md', text: permissionsPage(table) },
       { name: 'docs/permissions.json', text: `${JSON.stringify(table, null, 2)}\n` },
     ];
     return keepGenerated(files, 'docs', values.check);
   },
 };
-
-/** One line of the role × route table: who may call a route. */
-interface RouteLine {
-  method: string;
-  path: string;
-  /** Absent on a public route. */
-  permission?: string;
-  /** Why anyone may call it. */
-  public?: string;
-  /** The system roles that have the permission; absent on a public route. */
-  roles?: string[];
-}
-
-function accessOf({ method, path, access }: RouteAccess): RouteLine {
-  if (access?.kind === 'public') return { method, path, public: access.why };
-  const permission = access?.permission;
-  if (permission === undefined) throw new Error(`${method} ${path} has neither @Requires nor @Public`);
-  return { method, path, permission, roles: rolesWith(permission) };
-}
-
-function rolesWith(permission: string): string[] {
-  return systemRoles.filter((role) => role.permissions.some((p) => p === permission)).map(({ name }) => name);
-}
 
 const MADE = '<!-- Made by `cadastre docs`; changes by hand are lost. -->';
 
@@ -69,6 +50,31 @@ function configurationPage(): string {
     ...configurationTable(),
     '',
   ].join('\n');
+}
+
+/** Made after the application was: its modules have defined their settings by then. */
+function settingsPage(): string {
+  return [
+    MADE,
+    '# Settings',
+    '',
+    'What changes while the program runs. `GET /api/v1/settings` lists them with what is effective, `PUT /api/v1/settings/{key}` changes one, `DELETE` takes it back to its default; what they do is in [operations.md](operations.md#settings). `CADASTRE_PINNED_SETTINGS` fixes any of them.',
+    '',
+    '| Setting | Meaning | Type | Limits | Default |',
+    '|---|---|---|---|---|',
+    ...settingRules().map((rule) => `| \`${rule.key}\` | ${rule.text} | ${rule.type} | ${limitsOf(rule)} | ${defaultOf(rule)} |`),
+    '',
+  ].join('\n');
+}
+
+function limitsOf(rule: Rule): string {
+  if (rule.type === 'integer') return `${rule.min} to ${rule.max}${rule.unit === undefined ? '' : ` ${rule.unit}`}`;
+  if (rule.type === 'string' && rule.enum) return rule.enum.map((one) => `\`${one}\``).join(', ');
+  return '';
+}
+
+function defaultOf(rule: Rule): string {
+  return rule.type === 'secret' ? 'not set' : `\`${JSON.stringify(rule.default)}\``;
 }
 
 /** The README as it stands, with the table between its marks made anew. */

@@ -7,6 +7,7 @@ const commands: Record<string, () => Promise<Command>> = {
   start: async () => (await import('./start.js')).start,
   migration: async () => (await import('./migration.js')).migration,
   admin: async () => (await import('./admin.js')).admin,
+  seed: async () => (await import('./seed.js')).seed,
   import: async () => (await import('./import.js')).importCommand,
   ipam: async () => (await import('./ipam.js')).ipam,
   openapi: async () => (await import('./openapi.js')).openapi,

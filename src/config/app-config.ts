@@ -12,6 +12,8 @@ export class AppConfig {
   readonly http: {
     host: string;
     port: number;
+    /** The origin browsers see. */
+    publicUrl: string;
     trustedProxies: readonly string[];
     corsOrigins: readonly string[];
     bodyLimit: number;
@@ -28,16 +30,26 @@ export class AppConfig {
     recycleSeconds: number;
     prepared: boolean;
   };
-  readonly auth: { jwtKeys: string | undefined; accessTokenSeconds: number; sessionSeconds: number };
+  readonly auth: {
+    jwtKeys: string | undefined;
+    secretKeys: string | undefined;
+    pepperKeys: string | undefined;
+    accessTokenSeconds: number;
+    sessionSeconds: number;
+  };
   readonly audit: { key: string | undefined };
   readonly log: { level: string; pretty: boolean };
   readonly jobs: boolean;
+  readonly redisUrl: string | undefined;
+  /** By key; what the catalogue of settings says of them is found out at the start. */
+  readonly pinnedSettings: Readonly<Record<string, unknown>>;
 
   constructor(e: Environment, terminal = false) {
     this.env = e.CADASTRE_ENV;
     this.http = {
       host: e.CADASTRE_HOST,
       port: e.CADASTRE_PORT,
+      publicUrl: e.CADASTRE_PUBLIC_URL ?? `http://localhost:${e.CADASTRE_PORT}`,
       trustedProxies: e.CADASTRE_TRUSTED_PROXIES,
       corsOrigins: e.CADASTRE_CORS_ORIGINS,
       bodyLimit: e.CADASTRE_BODY_LIMIT,
@@ -55,6 +67,8 @@ export class AppConfig {
     };
     this.auth = {
       jwtKeys: e.CADASTRE_JWT_KEYS,
+      secretKeys: e.CADASTRE_SECRET_KEYS,
+      pepperKeys: e.CADASTRE_PEPPER_KEYS,
       accessTokenSeconds: e.CADASTRE_ACCESS_TOKEN_TTL_S,
       sessionSeconds: e.CADASTRE_SESSION_TTL_S,
     };
@@ -64,6 +78,8 @@ export class AppConfig {
       pretty: e.CADASTRE_LOG_FORMAT === 'pretty' || (e.CADASTRE_LOG_FORMAT === 'auto' && terminal),
     };
     this.jobs = e.CADASTRE_JOBS;
+    this.redisUrl = e.CADASTRE_REDIS_URL;
+    this.pinnedSettings = pinsOf(e) ?? {};
   }
 
   /** The same configuration on this database; `directUrl` is its owner's. */
@@ -75,7 +91,7 @@ export class AppConfig {
 /** Throws ConfigError, naming variables and rules, never values. */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>>, terminal = false): AppConfig {
   const environment = readEnvironment(variables);
-  const problems = [...secretProblems(environment), ...proxyProblems(environment)];
+  const problems = [...secretProblems(environment), ...proxyProblems(environment), ...pinProblems(environment)];
   if (problems.length > 0) throw new ConfigError(problems);
   return new AppConfig(environment, terminal);
 }
@@ -84,14 +100,15 @@ const wellKnown = /^(.)\1*$|change.?me|secret|password|example|default|1234/i;
 
 function secretProblems(e: Environment): string[] {
   const problems: string[] = [];
-  const keys: [string, string][] = (e.CADASTRE_JWT_KEYS?.split(',') ?? []).map((pair) => [
-    'CADASTRE_JWT_KEYS',
-    pair.slice(pair.indexOf(':') + 1),
-  ]);
+  const rings = ['CADASTRE_JWT_KEYS', 'CADASTRE_SECRET_KEYS', 'CADASTRE_PEPPER_KEYS'] as const;
+  const keys = rings.flatMap((name) =>
+    (e[name]?.split(',') ?? []).map((pair): [string, string] => [name, pair.slice(pair.indexOf(':') + 1)]),
+  );
   if (e.CADASTRE_AUDIT_KEY !== undefined) keys.push(['CADASTRE_AUDIT_KEY', e.CADASTRE_AUDIT_KEY]);
   for (const [name, key] of keys) {
     const bytes = Buffer.from(key, 'base64url');
-    if (bytes.length < 32) problems.push(`${name}: a key is shorter than 32 bytes`);
+    if (name === 'CADASTRE_SECRET_KEYS' && bytes.length !== 32) problems.push(`${name}: a key is not 32 bytes`);
+    else if (bytes.length < 32) problems.push(`${name}: a key is shorter than 32 bytes`);
     else if (e.CADASTRE_ENV === 'production' && (wellKnown.test(bytes.toString('latin1')) || new Set(bytes).size < 12))
       problems.push(`${name}: a key is not random`);
   }
@@ -109,4 +126,18 @@ function proxyProblems(e: Environment): string[] {
     return family === 0 || (length !== undefined && !(/^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128)));
   });
   return bad.length > 0 ? ['CADASTRE_TRUSTED_PROXIES: must be addresses or CIDRs'] : [];
+}
+
+function pinProblems(e: Environment): string[] {
+  return pinsOf(e) ? [] : ['CADASTRE_PINNED_SETTINGS: must be a JSON object'];
+}
+
+/** Undefined when it cannot be read. */
+function pinsOf({ CADASTRE_PINNED_SETTINGS: text = '{}' }: Environment): Record<string, unknown> | undefined {
+  try {
+    const pins: unknown = JSON.parse(text);
+    return typeof pins === 'object' && pins !== null && !Array.isArray(pins) ? (pins as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -123,6 +123,22 @@ export class Environment {
   @Matches(/^[\w-]+:[\w-]+(,[\w-]+:[\w-]+)*$/, { message: 'must be kid:base64url pairs joined by commas' })
   CADASTRE_JWT_KEYS?: string;
 
+  @Doc('Keys of what is stored encrypted, `kid:base64url` joined by commas, the first one seals, each of exactly 32 bytes.', {
+    secret: true,
+    defaultText: 'made at first start',
+  })
+  @IsOptional()
+  @Matches(/^[\w-]{1,32}:[\w-]+(,[\w-]{1,32}:[\w-]+)*$/, { message: 'must be kid:base64url pairs joined by commas' })
+  CADASTRE_SECRET_KEYS?: string;
+
+  @Doc('Keys under which API keys are digested, `kid:base64url` joined by commas, the first one for new keys, each of at least 32 bytes.', {
+    secret: true,
+    defaultText: 'made at first start',
+  })
+  @IsOptional()
+  @Matches(/^[\w-]{1,32}:[\w-]+(,[\w-]{1,32}:[\w-]+)*$/, { message: 'must be kid:base64url pairs joined by commas' })
+  CADASTRE_PEPPER_KEYS?: string;
+
   @Doc('Key of the audit writer’s MAC, base64url, at least 32 bytes.', { secret: true, defaultText: 'made at first start' })
   @IsOptional()
   @Matches(/^[\w-]+$/, { message: 'must be base64url' })
@@ -141,6 +157,13 @@ export class Environment {
   @Min(300)
   @Max(2_592_000)
   CADASTRE_SESSION_TTL_S = 43_200;
+
+  @Doc('Where browsers reach this program, as an origin; sign-in from elsewhere returns there.', {
+    defaultText: 'http://localhost and `CADASTRE_PORT`',
+  })
+  @IsOptional()
+  @Matches(/^https?:\/\/[^/?#\s]+$/, { message: 'must be an origin such as https://cadastre.example.net' })
+  CADASTRE_PUBLIC_URL?: string;
 
   @Doc('Proxies whose `X-Forwarded-For` is believed, as addresses or CIDRs joined by commas.', { defaultText: 'none' })
   @List()
@@ -164,6 +187,16 @@ export class Environment {
   @IsInt()
   @Min(1024)
   CADASTRE_UPLOAD_LIMIT = 268_435_456;
+
+  @Doc('Redis that instances share rate limits through. Absent: each instance counts for itself.', { secret: true, defaultText: 'none' })
+  @IsOptional()
+  @IsUrl({ protocols: ['redis', 'rediss'], require_tld: false, require_protocol: true })
+  CADASTRE_REDIS_URL?: string;
+
+  @Doc('Settings that are fixed, whatever is stored: a JSON object of keys and values.', { secret: true, defaultText: 'none' })
+  @IsOptional()
+  @IsString()
+  CADASTRE_PINNED_SETTINGS?: string;
 
   @Doc('Least level that is logged.')
   @IsIn(['trace', 'debug', 'info', 'warn', 'error', 'silent'])

@@ -21,6 +21,7 @@ import { PoolsService } from './pools/pools.service.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchRepository } from './search/search.repository.js';
 import { SearchService } from './search/search.service.js';
+import { WordSearch } from './search/word-search.js';
 import { QuarantineJob } from './allocations/quarantine.job.js';
 import { AlertsJob } from './stats/alerts.job.js';
 import { StatsController } from './stats/stats.controller.js';
@@ -55,6 +56,7 @@ import { VrfsService } from './vrfs/vrfs.service.js';
     PoolMaps,
     SearchRepository,
     SearchService,
+    WordSearch,
     StatsService,
     AlertsJob,
     UsageSamplesJob,

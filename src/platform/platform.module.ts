@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppConfig } from '../config/app-config.js';
 import { Clock, SystemClock } from '../kernel/clock.js';
 import { KeyStore } from './crypto/key-store.js';
+import { SecretBox } from './crypto/secret-box.js';
 import { dataSourceOptions } from './database/data-source.js';
 import { UnitOfWork } from './database/unit-of-work.js';
 import { Idempotency } from './http/idempotency.js';
@@ -23,10 +24,11 @@ export class PlatformModule {
         { provide: Clock, useClass: SystemClock },
         { provide: Log, useFactory: () => new Log(config) },
         KeyStore,
+        SecretBox,
         UnitOfWork,
         Idempotency,
       ],
-      exports: [AppConfig, Clock, Log, KeyStore, UnitOfWork, Idempotency],
+      exports: [AppConfig, Clock, Log, KeyStore, SecretBox, UnitOfWork, Idempotency],
     };
   }
 }

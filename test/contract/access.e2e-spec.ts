@@ -1,15 +1,19 @@
 import { Controller, Get } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
 import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { type Agent, type Response } from 'supertest';
 import { Public } from '../../src/platform/auth/access.js';
-import { AuthModule } from '../../src/platform/auth/auth.module.js';
-import { permissions } from '../../src/platform/auth/permissions.js';
+import { permissions, personal } from '../../src/platform/auth/permissions.js';
 import { RouteAccessList } from '../../src/platform/auth/route-access.js';
+import { keyKinds } from '../../src/users/api-keys/key-format.js';
+import { isGrantable } from '../../src/users/api-keys/key-rights.js';
 import { systemRoles } from '../../src/users/roles/system-roles.js';
+import { Builders } from '../support/builders.js';
+import { aKeyOf, aKeyOfKind, withKey } from '../support/examples/keys.js';
 import { nameOf, type RouteLine, routeTable } from '../support/route-table.js';
 import { servedRoutes } from '../support/served-routes.js';
-import { asRole } from '../support/sign-in.js';
+import { asRole, createUser } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** Answered by the server without a controller. */
@@ -56,13 +60,13 @@ describe('access to every route', () => {
     return Object.fromEntries(routeTable.map((route) => [nameOf(route), route.public === undefined ? forGuarded(route) : 'let in']));
   }
 
-  it('U6: what the server answers is what the controllers declare, and nothing else', () => {
+  it('U6, ASVS 8.2.1: what the server answers is what the controllers declare, and nothing else', () => {
     const declared = t.app.get(RouteAccessList).list().map(nameOf);
     const heads = declared.filter((name) => name.startsWith('GET ')).map((name) => name.replace('GET', 'HEAD'));
     expect(servedRoutes(t)).toEqual([...declared, ...heads, ...Object.keys(NO_CONTROLLER)].sort());
   });
 
-  it('U6: the committed role × route table is what the program does', () => {
+  it('U6, ASVS 8.1.1: the committed role × route table is what the program does', () => {
     const actual = t.app
       .get(RouteAccessList)
       .list()
@@ -79,7 +83,7 @@ describe('access to every route', () => {
     expect(routeTable).toEqual(actual);
   });
 
-  it('U6: nobody is let in anywhere but on public routes', async () => {
+  it('U6, ASVS 8.3.1: nobody is let in anywhere but on public routes', async () => {
     // Without credentials a refused login is 401 too; what tells it apart is that it looks at the body first.
     expect(await verdicts(t.anonymous)).toEqual(expected(() => 401));
   });
@@ -88,8 +92,26 @@ describe('access to every route', () => {
     expect(await verdicts(await asRole(t))).toEqual(expected(() => 403));
   });
 
-  it.each(systemRoles.map(({ name }) => name))('U6: %s is let in exactly where the table says', async (role) => {
+  it.each(systemRoles.map(({ name }) => name))('U6, ASVS 8.2.1, 8.3.1: %s is let in exactly where the table says', async (role) => {
     expect(await verdicts(await asRole(t, role))).toEqual(expected(({ roles }) => (roles?.includes(role) === true ? 'let in' : 403)));
+  });
+
+  it.each(keyKinds)('U6, K2: a key of the kind %s, with all that one can have, is let in exactly where that says', async (kind) => {
+    const make = await Builders.of(t);
+    const limited = kind === 'tenant' || kind === 'public';
+    const terms = {
+      permissions: permissions.filter((permission) => isGrantable(permission, kind, limited)),
+      ...(limited ? { networks: ['0.0.0.0/0', '::/0'] } : {}),
+    };
+    const ownerId = (await createUser(t, { roles: ['superuser'] })).id;
+    const { secret } = kind === 'owner' ? await aKeyOf(make.root, terms) : await aKeyOfKind(make, kind, { ...terms, ownerId });
+    const held = new Set<string | undefined>([...terms.permissions, 'profile:read']);
+    // What a session alone has: a key may look at itself, but it is nobody.
+    const isOfPeople = ({ path, permission }: RouteLine): boolean => path.startsWith('/api/v1/me') && permission === 'profile:read';
+    expect(await verdicts(withKey(t, secret))).toEqual(
+      expected((route) => (held.has(route.permission) && !isOfPeople(route) ? 'let in' : 403)),
+    );
+    expect([...held].filter((permission) => permission !== undefined && personal.has(permission))).toEqual([]);
   });
 
   it('U6: the database has the roles of the code, and no permission that is in neither', async () => {
@@ -132,7 +154,7 @@ describe('a route that does not say who may call it', () => {
   }
 
   async function start(...controllers: (new () => object)[]): Promise<NestFastifyApplication> {
-    const module = await Test.createTestingModule({ imports: [AuthModule], controllers }).compile();
+    const module = await Test.createTestingModule({ imports: [DiscoveryModule], providers: [RouteAccessList], controllers }).compile();
     return module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false }).init();
   }
 

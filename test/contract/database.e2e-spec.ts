@@ -47,7 +47,7 @@ describe('a small pool', () => {
 
   afterAll(() => t.close());
 
-  it('C1: when it is exhausted, reads and writes are answered 503 within the time-out, and all is well afterwards', async () => {
+  it('C1, ASVS 16.5.2: when it is exhausted, reads and writes are answered 503 within the time-out, and all is well afterwards', async () => {
     const release = await hold(t, 'vrfs');
     const slow = [1, 2].map(() => admin.get(VRFS).then(({ status }) => status));
     await eventually(async () => (await waitingForLocks(t)) === 2);
@@ -124,7 +124,7 @@ describe('connections that break', () => {
     expect(await t.sql(`SELECT FROM vrfs WHERE name = 'one statement'`)).toHaveLength(1);
   });
 
-  it('C1: a backend killed in the middle of a unit of work fails that unit, not the process, and leaves nothing', async () => {
+  it('C1, ASVS 2.3.3: a backend killed in the middle of a unit of work fails that unit, not the process, and leaves nothing', async () => {
     const unit = work.run(async () => {
       const [backend] = await work.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
       await work.query('INSERT INTO vrfs (name, created_by) VALUES ($1, $2)', ['half done', 'test']);

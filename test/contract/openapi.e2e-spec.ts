@@ -1,6 +1,10 @@
 import { type Response } from 'supertest';
+import { personal } from '../../src/platform/auth/permissions.js';
 import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route-access.js';
+import { aKeyOfKind, aProject, aSecurityEvent } from '../support/examples/keys.js';
 import { Builders } from '../support/builders.js';
+import { aGroup, aRole } from '../support/examples/accounts.js';
+import { identityProviderReads } from '../support/examples/identity-providers.js';
 import { type Content, mismatches, openApi, operations, resolved, type Schema, schemaOf } from '../support/openapi-document.js';
 import { isDescribed, nameOf } from '../support/route-table.js';
 import { routeExamples, send } from '../support/route-examples.js';
@@ -31,7 +35,7 @@ function saysSomething(schema: Schema): boolean {
 }
 
 function success({ responses }: { responses: Record<string, Content> }): [string, Content][] {
-  return Object.entries(responses).filter(([status]) => status.startsWith('2'));
+  return Object.entries(responses).filter(([status]) => /^2|^303$/.test(status));
 }
 
 describe('docs/openapi.json', () => {
@@ -77,7 +81,7 @@ describe('docs/openapi.json', () => {
     const inPath = [...name.matchAll(/:(\w+)/g)].map(([, parameter]) => parameter);
     const parameters = operation.parameters.filter((parameter) => parameter.in === 'path');
     expect(parameters.map((parameter) => [parameter.name, parameter.required])).toEqual(inPath.map((parameter) => [parameter, true]));
-    const answers = success(operation).map(([status, answer]) => ({ hasBody: status !== '204', schema: schemaOf(answer) }));
+    const answers = success(operation).map(([status, answer]) => ({ hasBody: !['204', '303'].includes(status), schema: schemaOf(answer) }));
     expect(answers).toEqual([{ hasBody: answers[0]?.hasBody, schema: answers[0]?.hasBody === true ? anything : undefined }]);
     const taken = operation.requestBody ? [schemaOf(operation.requestBody)] : [];
     const empty = [...answers.map(({ schema }) => schema), ...taken].filter((schema) => schema && !saysSomething(schema));
@@ -85,6 +89,22 @@ describe('docs/openapi.json', () => {
     expect(operation.responses.default).toMatchObject({
       content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
     });
+  });
+
+  it('O6: says which routes understand If-Match and Idempotency-Key, and which a key may call', () => {
+    const with_ = (header: string): string[] =>
+      each
+        .filter(([, { parameters }]) => parameters.some(({ name, in: where }) => where === 'header' && name === header))
+        .map(([name]) => name);
+    expect(with_('If-Match')).toEqual(
+      expect.arrayContaining(['PATCH /api/v1/ipam/pools/:id', 'DELETE /api/v1/ipam/allocations/:id', 'PATCH /api/v1/users/:id']),
+    );
+    expect(with_('Idempotency-Key')).toEqual(expect.arrayContaining(['POST /api/v1/ipam/pools/:id/allocations']));
+    const forKeys = each.filter(([, { security }]) => security?.some((way) => 'key' in way) === true).map(([, o]) => o['x-permission']);
+    const forPeople = each
+      .filter(([, { security }]) => security?.some((way) => 'bearer' in way) === true)
+      .map(([, o]) => o['x-permission']);
+    expect(forKeys).toEqual(forPeople.filter((permission) => !personal.has(String(permission))));
   });
 
   it('O6: refers to schemas that are there, and gives every value a type', () => {
@@ -134,24 +154,40 @@ describe('docs/openapi.json', () => {
       const { id, pool, address } = await make.anAddress({ hostname: 'web01.example.net' });
       const vrf = await make.aVrf();
       const user = await make.aUser();
+      const group = await aGroup(make);
+      const role = await aRole(make);
       await make.aJob('dead');
       const [event] = await t.sql<{ id: string }>('SELECT id FROM audit_events LIMIT 1');
       const queries: Record<string, Record<string, string>> = {
         'GET /api/v1/ipam/history': { ip: address },
         'GET /api/v1/ipam/search': { q: address },
+        'GET /api/v1/search': { q: 'web01' },
         'GET /api/v1/ipam/calculator/info': { network: pool.network },
         'GET /api/v1/ipam/calculator/split': { network: pool.network, length: '26' },
         'GET /api/v1/ipam/calculator/validate': { network: pool.network },
       };
+      const begun = await make.root.post('/api/v1/work-sessions').send({ title: 'Plan' }).expect(201);
       const ids: [RegExp, string | undefined][] = [
         [/allocations\/:id$/, id],
         [/pools\/:id/, pool.id],
         [/vrfs\/:id/, vrf.id],
         [/users\/:id/, user.id],
+        [/work-sessions\/:id/, (begun.body as { id: string }).id],
+        [/groups\/:id/, group.id],
+        [/roles\/:id/, role.id],
+        [/security-events\/:id/, (await aSecurityEvent(make)).id],
         [/events\/:id/, event?.id],
+        [/projects\/:id/, (await aProject(make)).id],
+        [/keys\/:id/, (await aKeyOfKind(make, 'tenant')).id],
       ];
       for (const [name] of each.filter(([route]) => route.startsWith('GET '))) {
-        const path = ids.reduce((route, [where, of]) => (where.test(route) ? route.replace(':id', of ?? '') : route), name.slice(4));
+        const example = await identityProviderReads[name]?.(make);
+        if (example) {
+          expectAsDocumented(name, await send('GET', example, make.root));
+          continue;
+        }
+        const withId = ids.reduce((route, [where, of]) => (where.test(route) ? route.replace(':id', of ?? '') : route), name.slice(4));
+        const path = withId.replace('/settings/:key', '/settings/outbound.timeoutMs');
         expectAsDocumented(name, await make.root.get(path).query(queries[name] ?? {}));
       }
     });

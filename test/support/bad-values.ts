@@ -27,7 +27,6 @@ export const UNREADABLE: BadValue[] = [
 
 const ANYWHERE: BadValue[] = [
   refused('infinity', '1e400'),
-  refused('an object', '{}'),
   odd('null', 'null'),
   odd('true', 'true'),
   odd('minus zero', '-0'),
@@ -66,8 +65,10 @@ export function badValuesFor(field: Schema, valid: unknown): BadValue[] {
   if (type === 'array') outside['a scalar for a list'] = Array.isArray(valid) ? (valid[0] as unknown) : 'a';
   else outside['a list for a scalar'] = [valid];
   outside['another type'] = type === 'string' || type === 'array' ? 42 : 'text';
+  const anObject: BadValue = { what: 'an object', text: '{}', refused: type !== 'object' };
   return [
     ...ANYWHERE,
+    anObject,
     ...Object.entries(outside).map(([what, value]) => refused(what, JSON.stringify(value))),
     ...Object.entries(limits).map(([what, value]) => odd(what, JSON.stringify(value))),
   ];

@@ -1,5 +1,5 @@
 import { type Agent } from 'supertest';
-import { asRole } from './sign-in.js';
+import { createUser, signIn, type TestUser, withToken } from './sign-in.js';
 import { type TestApp } from './test-app.js';
 
 const PREFIX = '/api/v1/ipam';
@@ -28,10 +28,13 @@ export class Builders {
     readonly t: TestApp,
     /** A superuser: makes everything. */
     readonly root: Agent,
+    /** Who that is. */
+    readonly rootUser: TestUser,
   ) {}
 
   static async of(t: TestApp): Promise<Builders> {
-    return new Builders(t, await asRole(t, 'superuser'));
+    const user = await createUser(t, { roles: ['superuser'] });
+    return new Builders(t, withToken(t, (await signIn(t, user)).accessToken), user);
   }
 
   name(noun = 'thing'): string {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type TestDatabase } from './test-database.js';
+import { withTestPins } from './test-pins.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -28,7 +29,7 @@ export async function startProcess(script: string, database: TestDatabase, varia
       DATABASE_URL: database.url,
       DATABASE_DIRECT_URL: database.ownerUrl,
       DATABASE_POOL_MAX: '5',
-      ...variables,
+      ...withTestPins(variables),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

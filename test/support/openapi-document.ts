@@ -39,6 +39,7 @@ export interface Operation {
   responses: Record<string, Content & { description: string }>;
   security?: Record<string, string[]>[];
   tags?: string[];
+  'x-recent-proof'?: boolean;
   'x-permission'?: string;
   'x-public'?: string;
 }

@@ -1,42 +1,21 @@
 import { type Agent, type Response } from 'supertest';
 import { type AuditCategory } from '../../src/audit/trail/audit-event.js';
 import { type Builders } from './builders.js';
+import { workSessionExamples } from './examples/work-sessions.js';
+import { settingsExamples } from './examples/settings.js';
+import { accountsExamples } from './examples/accounts.js';
+import { signInExamples } from './examples/sign-in.js';
+import { keyExamples } from './examples/keys.js';
+import { identityProviderExamples, ldifPreview } from './examples/identity-providers.js';
+import { type ExampleCall, type RouteExample, type Trace } from './route-example.js';
 import { createUser, PASSWORD, signIn, type TestUser, withToken } from './sign-in.js';
 import { type TestApp } from './test-app.js';
 
-/** A call of a route, on things made for it. */
-export interface ExampleCall {
-  path: string;
-  body?: Record<string, unknown>;
-  headers?: Record<string, string>;
-  /** Sent as multipart/form-data in place of a body: the text of each file. */
-  files?: Record<string, string>;
-  /** Who calls; a superuser unless said. */
-  by?: { agent: Agent; user: TestUser };
-}
-
-/** An event that a change leaves. */
-export interface Trace {
-  action: string;
-  category: AuditCategory;
-  /** The resource's type. */
-  on: string;
-  /** What it keeps of the row. */
-  keeps: 'after' | 'before' | 'changes' | 'nothing';
-}
-
-export interface RouteExample {
-  /** Anyone may call it: nobody is denied. */
-  public?: true;
-  works: (make: Builders) => Promise<ExampleCall>;
-  /** In order; one for each object that changes. */
-  leaves: Trace[];
-  /** The same call, so that it is refused; or why this route has no 409 and no 412. */
-  fails: { status: 409 | 412; call: (make: Builders) => Promise<ExampleCall> } | string;
-}
+export { type ExampleCall, type RouteExample, type Trace } from './route-example.js';
 
 /** Mutating by their method only, with the reason. */
 export const CHANGES_NOTHING: Record<string, { why: string; call: ExampleCall }> = {
+  'POST /api/v1/identity-providers/ldif': ldifPreview,
   'POST /api/v1/ipam/calculator/merge': {
     why: 'computes; POST because the list of networks may be long',
     call: { path: '/api/v1/ipam/calculator/merge', body: { networks: ['10.20.0.0/24', '10.20.1.0/24'] } },
@@ -116,6 +95,12 @@ const aUserBody = (make: Builders): Record<string, unknown> => ({
 
 /** One call that works for every route that changes something, by its method and path. */
 export const routeExamples: Record<string, RouteExample> = {
+  ...workSessionExamples,
+  ...settingsExamples,
+  ...accountsExamples,
+  ...signInExamples,
+  ...keyExamples,
+  ...identityProviderExamples,
   'POST /api/v1/auth/login': {
     public: true,
     works: async ({ t }) => {
@@ -275,5 +260,6 @@ export async function send(method: string, call: ExampleCall, agent: Agent, head
   const verb = method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete';
   const request = agent[verb](call.path).set({ ...call.headers, ...headers });
   for (const [name, text] of Object.entries(call.files ?? {})) request.attach(name, Buffer.from(text), `${name}.csv`);
+  if (call.form) return request.type('form').send(call.form);
   return call.body === undefined ? request : request.send(call.body);
 }

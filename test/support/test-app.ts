@@ -7,6 +7,7 @@ import supertest, { type Agent } from 'supertest';
 import { createApp } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/app-config.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
+import { withTestPins } from './test-pins.js';
 
 /** Extends supertest's agent with a base URL and, once signed in, a bearer token. */
 export interface TestApp {
@@ -32,7 +33,7 @@ export async function startTestApp(variables: Record<string, string> = {}, datab
     CADASTRE_PORT: '0',
     DATABASE_URL: own.url,
     DATABASE_DIRECT_URL: own.ownerUrl,
-    ...variables,
+    ...withTestPins(variables),
   });
   const app = await createApp(config);
   await app.listen(config.http.port, config.http.host);

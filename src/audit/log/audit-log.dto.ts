@@ -92,6 +92,10 @@ export class AuditActorView {
   /** As it was then. */
   name!: string;
   sessionId?: string;
+  /** The account a key acted for. */
+  ownerId?: string;
+  /** The token that a tenant key derived, when it was one that came. */
+  tokenId?: string;
 }
 
 export class AuditResourceView {

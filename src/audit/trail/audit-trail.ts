@@ -103,6 +103,8 @@ export class AuditTrail {
               id: principal.id,
               name: principal.name,
               ...(principal.sessionId ? { sessionId: principal.sessionId } : {}),
+              ...(principal.ownerId ? { ownerId: principal.ownerId } : {}),
+              ...(principal.tokenId ? { tokenId: principal.tokenId } : {}),
             }
           : { kind: 'anonymous', id: 'anonymous', name: 'anonymous' },
       action: event.action,

@@ -1,6 +1,7 @@
 import { Controller, Get, Query, StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiProduces } from '@nestjs/swagger';
 import { Requires } from '../../platform/auth/access.js';
+import { Limit } from '../../platform/limits/limit.js';
 import { type FileKind } from '../import/import-files.js';
 import { ExportFilter } from './export.dto.js';
 import { ExportsService } from './exports.service.js';
@@ -16,6 +17,7 @@ export class ExportsController {
   @Get('vrfs.csv')
   @ApiOkResponse(csv)
   @Requires('ipam:export')
+  @Limit({ cost: 10 })
   async vrfs(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('vrfs', filter);
   }
@@ -24,6 +26,7 @@ export class ExportsController {
   @Get('prefixes.csv')
   @ApiOkResponse(csv)
   @Requires('ipam:export')
+  @Limit({ cost: 10 })
   async prefixes(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('prefixes', filter);
   }
@@ -32,6 +35,7 @@ export class ExportsController {
   @Get('ranges.csv')
   @ApiOkResponse(csv)
   @Requires('ipam:export')
+  @Limit({ cost: 10 })
   async ranges(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('ranges', filter);
   }
@@ -40,6 +44,7 @@ export class ExportsController {
   @Get('addresses.csv')
   @ApiOkResponse(csv)
   @Requires('ipam:export')
+  @Limit({ cost: 10 })
   async addresses(@Query() filter: ExportFilter): Promise<StreamableFile> {
     return this.file('addresses', filter);
   }

@@ -2,6 +2,7 @@ import { Controller, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import { type FastifyRequest } from 'fastify';
 import { Requires } from '../../platform/auth/access.js';
+import { Limit } from '../../platform/limits/limit.js';
 import { ImportOptions, ImportReport } from './import.dto.js';
 import { fileKinds } from './import-files.js';
 import { ImportsService } from './imports.service.js';
@@ -17,6 +18,7 @@ export class ImportsController {
   @Post()
   @HttpCode(200)
   @Requires('ipam:import')
+  @Limit({ cost: 20 })
   @ApiConsumes('multipart/form-data')
   @ApiBody({
     schema: { type: 'object', properties: { ...Object.fromEntries(fileKinds.map((kind) => [kind, file])), dryRun: { type: 'boolean' } } },

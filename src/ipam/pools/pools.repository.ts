@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type PoolFilter } from './pool.dto.js';
 import { type PoolKind } from './pool.entity.js';
@@ -40,13 +41,13 @@ export interface PoolRow extends PoolAttributes {
 }
 
 const SELECT_POOL = `
-  SELECT p.id, p.vrf_id AS "vrfId", CASE r.kind WHEN 'root' THEN NULL ELSE p.parent_id END AS "parentId", p.kind, p.name, p.network, p.family,
+  SELECT p.id, p.vrf_id AS "vrfId", CASE WHEN r.kind <> 'root' THEN p.parent_id END AS "parentId", p.kind, p.name, p.network, p.family,
          host(p.gateway) AS gateway, p.vlan, p.site, p.environment, p.tags, p.description, p.active, p.cooldown_seconds AS "cooldownSeconds",
          p.version, p.created_at AS "createdAt", p.created_by AS "createdBy", p.updated_at AS "updatedAt",
          (upper(p.span) - lower(p.span))::text AS size, u.usable::text, u.free::text, u.allocated::text, u.reserved::text, u.blocked::text,
          u.quarantined::text, u.pools::text, round((u.usable - u.free) * 100 / u.usable, 2)::float8 AS utilization
     FROM pools p
-    JOIN pools r ON r.id = p.parent_id
+    LEFT JOIN pools r ON r.id = p.parent_id
     JOIN pool_usage u ON u.pool_id = p.id`;
 const BY_ID = `${SELECT_POOL} WHERE p.id = $1`;
 const BY_ID_LOCKED = `${SELECT_POOL} WHERE p.id = $1 FOR NO KEY UPDATE OF p`;
@@ -116,6 +117,7 @@ export class PoolsRepository {
     pool: PoolAttributes,
     createdBy: string,
   ): Promise<{ movedPools: number; movedAllocations: number }> {
+    await this.requireInside(vrfId, pool.network);
     const [room] = await this.work.query<{ parent_id: string; moved_pools: number; moved_allocations: number }>(
       'SELECT * FROM ipam_make_room($1, $2, $3)',
       [vrfId, pool.network, id],
@@ -128,7 +130,8 @@ export class PoolsRepository {
     return { movedPools: room?.moved_pools ?? 0, movedAllocations: room?.moved_allocations ?? 0 };
   }
 
-  async resize(id: string, network: string): Promise<void> {
+  async resize(id: string, vrfId: string, network: string): Promise<void> {
+    await this.requireInside(vrfId, network);
     await this.work.query('SELECT ipam_resize($1, $2)', [id, network]);
   }
 
@@ -139,6 +142,11 @@ export class PoolsRepository {
         WHERE id = $1`,
       [id, ...values(pool)],
     );
+  }
+
+  /** Before anything else is said of a network: what stands beyond the caller's limits is none of their business. Throws `outside_networks`. */
+  private async requireInside(vrfId: string, network: string): Promise<void> {
+    if (currentContext()?.scope) await this.work.query('SELECT scoped.require_inside($1, $2)', [vrfId, network]);
   }
 
   /** Its child pools refuse, or move to its parent when `lift`. */

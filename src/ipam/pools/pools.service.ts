@@ -134,7 +134,7 @@ export class PoolsService {
       }
       if (will.network !== was.network) {
         if (was.gateway !== null) await this.pools.update(id, { ...was, gateway: null });
-        await this.pools.resize(id, will.network);
+        await this.pools.resize(id, before.vrfId, will.network);
       }
       await this.pools.update(id, will);
       const after = await this.get(id);

@@ -1,6 +1,6 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth, ApiExtension, ApiSecurity } from '@nestjs/swagger';
-import { type Permission } from './permissions.js';
+import { type Permission, personal } from './permissions.js';
 
 export type Access = { kind: 'public'; why: string } | { kind: 'permission'; permission: Permission };
 
@@ -11,6 +11,8 @@ export function Requires(permission: Permission): MethodDecorator {
   return applyDecorators(
     SetMetadata(ACCESS, { kind: 'permission', permission } satisfies Access),
     ApiBearerAuth(),
+    ...(personal.has(permission) ? [] : [ApiSecurity('key')]),
+    ApiSecurity('console'),
     ApiExtension('x-permission', permission),
   );
 }

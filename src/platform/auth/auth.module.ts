@@ -1,11 +1,13 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { AccessGuard } from './access.guard.js';
+import { CredentialChecks } from './credential-checks.js';
 import { RouteAccessList } from './route-access.js';
 
+@Global()
 @Module({
   imports: [DiscoveryModule],
-  providers: [RouteAccessList, { provide: APP_GUARD, useClass: AccessGuard }],
-  exports: [RouteAccessList],
+  providers: [CredentialChecks, RouteAccessList, { provide: APP_GUARD, useClass: AccessGuard }],
+  exports: [CredentialChecks, RouteAccessList],
 })
 export class AuthModule {}

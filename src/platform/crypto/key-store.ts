@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
 
-/** Keys of access tokens by `kid`; the first one signs, all of them verify. */
+/** Keys by `kid`: the first one signs or seals, all of them verify or open. */
 export interface KeyRing {
   signing: { kid: string; key: KeyObject };
   byKid: ReadonlyMap<string, KeyObject>;
@@ -14,28 +14,38 @@ export interface KeyRing {
 @Injectable()
 export class KeyStore {
   readonly jwt: KeyRing;
+  /** For what is stored encrypted; 32 bytes each. */
+  readonly secrets: KeyRing;
+  /** API keys are stored as their HMAC under one of these. */
+  readonly peppers: KeyRing;
   /** Authenticates what this program wrote to the audit trail. */
   readonly auditWriter: KeyObject;
 
   constructor(config: AppConfig) {
     const folder = path.join(config.varDirectory, 'keys');
-    const pairs = (
-      config.auth.jwtKeys ??
-      kept(folder, 'access-token', () => `${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64url')}`)
-    )
-      .split(',')
-      .map((pair) => {
-        const [kid = '', key = ''] = pair.split(':');
-        // A KeyObject, not its bytes: jsonwebtoken verifies fifty times slower with the latter.
-        return [kid, createSecretKey(Buffer.from(key, 'base64url'))] as const;
-      });
-    const [first] = pairs;
-    if (!first) throw new Error('The key ring is empty.');
-    this.jwt = { signing: { kid: first[0], key: first[1] }, byKid: new Map(pairs) };
+    this.jwt = ringOf(config.auth.jwtKeys ?? kept(folder, 'access-token', newPair));
+    this.secrets = ringOf(config.auth.secretKeys ?? kept(folder, 'secrets', newPair));
+    this.peppers = ringOf(config.auth.pepperKeys ?? kept(folder, 'api-key-pepper', newPair));
     this.auditWriter = createSecretKey(
       Buffer.from(config.audit.key ?? kept(folder, 'audit-writer', () => randomBytes(32).toString('base64url')), 'base64url'),
     );
   }
+}
+
+function newPair(): string {
+  return `${randomBytes(4).toString('hex')}:${randomBytes(32).toString('base64url')}`;
+}
+
+/** From `kid:base64url` pairs joined by commas. */
+function ringOf(text: string): KeyRing {
+  const pairs = text.split(',').map((pair) => {
+    const [kid = '', key = ''] = pair.split(':');
+    // A KeyObject, not its bytes: jsonwebtoken verifies fifty times slower with the latter.
+    return [kid, createSecretKey(Buffer.from(key, 'base64url'))] as const;
+  });
+  const [first] = pairs;
+  if (!first) throw new Error('The key ring is empty.');
+  return { signing: { kid: first[0], key: first[1] }, byKid: new Map(pairs) };
 }
 
 /** The file's text; made first when absent. Two processes that start at once end up with the same one. */

@@ -42,7 +42,7 @@ export function explainConstraint(name: string, explain: () => AppError): void {
 
 /**
  * The domain's word for a database error, or undefined when it is a fault of ours.
- * Functions of ours raise SQLSTATE CD409, CD404 or CD422 with the code as message, the sentence as detail, and JSON as hint.
+ * Functions of ours raise SQLSTATE CD403, CD404, CD409 or CD422 with the code as message, the sentence as detail, and JSON as hint.
  */
 export function explainPgError(error: unknown): AppError | undefined {
   const pg = asPgError(error);
@@ -58,6 +58,11 @@ export function explainPgError(error: unknown): AppError | undefined {
     case '22P05':
     case '22021':
       return new AppError('unparsable', 'bad_value', 'A value cannot be read as what it should be.', { cause: error });
+    // A row that a limited right's view does not show (WITH CHECK OPTION).
+    case '44000':
+      return new AppError('forbidden', 'outside_networks', 'This is outside of the networks your right to it is limited to.', {
+        cause: error,
+      });
     case '23514':
     case '23502':
       return new AppError(
@@ -96,7 +101,7 @@ function isPoolTimeout(error: unknown): boolean {
   return error instanceof Error && error.message.includes('timeout exceeded when trying to connect');
 }
 
-const RAISED = { CD404: 'not_found', CD409: 'conflict', CD422: 'unprocessable' } as const;
+const RAISED = { CD403: 'forbidden', CD404: 'not_found', CD409: 'conflict', CD422: 'unprocessable' } as const;
 
 function fromRaise(pg: PgError): AppError {
   const kind = RAISED[pg.code as keyof typeof RAISED];

@@ -6,8 +6,12 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import { projectRoot } from '../../config/app-config.js';
 import { AppError } from '../../kernel/app-error.js';
 import { Public } from '../auth/access.js';
+import { Unlimited } from '../limits/limit.js';
+import { defineFlag } from '../settings/setting.js';
+import { Settings } from '../settings/settings.js';
 
 const WHY = 'the description of the interface holds no data, and one reads it before one has an account';
+const apiDocs = defineFlag('apiDocs', 'Serve the description of the interface under `/docs`.', true);
 const UI = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 /** The only files that are served, by their type. */
 const FILES = new Map([
@@ -33,12 +37,16 @@ const START = `SwaggerUIBundle({ url: '/docs/openapi.json', dom_id: '#ui', deepL
 
 /** The interface, described for people and for programs. */
 @ApiExcludeController()
+@Unlimited('a page of static files is several calls')
 @Controller('docs')
 export class DocsController {
+  constructor(private readonly settings: Settings) {}
+
   @Get()
   @Public(WHY)
   @Header('content-type', 'text/html; charset=utf-8')
   page(): string {
+    this.refuseWhenOff();
     return PAGE;
   }
 
@@ -46,12 +54,14 @@ export class DocsController {
   @Public(WHY)
   @Header('content-type', 'text/javascript; charset=utf-8')
   start(): string {
+    this.refuseWhenOff();
     return START;
   }
 
   @Get('openapi.json')
   @Public(WHY)
   document(): StreamableFile {
+    this.refuseWhenOff();
     return new StreamableFile(createReadStream(path.join(projectRoot, 'docs', 'openapi.json')), {
       type: 'application/json; charset=utf-8',
     });
@@ -60,8 +70,14 @@ export class DocsController {
   @Get('ui/:file')
   @Public(WHY)
   file(@Param('file') file: string): StreamableFile {
+    this.refuseWhenOff();
     const type = FILES.get(file);
     if (type === undefined) throw AppError.notFound('file', file);
     return new StreamableFile(createReadStream(path.join(UI, file)), { type });
+  }
+
+  /** As if there were no such route. */
+  private refuseWhenOff(): void {
+    if (!this.settings.get(apiDocs)) throw new AppError('not_found', 'route_not_found', 'There is no such route.');
   }
 }

@@ -2,9 +2,11 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiServiceUnavailableResponse } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Public } from '../auth/access.js';
+import { Unlimited } from '../limits/limit.js';
 import { HealthView, LiveView, VersionView } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
+@Unlimited('a probe that is refused takes an instance out of service')
 @Controller('health')
 export class HealthController {
   constructor(private readonly health: HealthService) {}

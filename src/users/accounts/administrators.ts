@@ -21,6 +21,11 @@ export class Administrators {
     await this.work.queryInside(`SELECT pg_advisory_xact_lock(hashtextextended('cadastre administrators', 0))`);
   }
 
+  /** For what only adds accounts: others may add theirs at the same time, and nobody's rights change until all of them are done. */
+  async share(): Promise<void> {
+    await this.work.queryInside(`SELECT pg_advisory_xact_lock_shared(hashtextextended('cadastre administrators', 0))`);
+  }
+
   /** Whether anybody holds `superuser`, active or not. */
   async hasSuperuser(): Promise<boolean> {
     const [found] = await this.work.query('SELECT FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE r.name = $1 LIMIT 1', [
@@ -30,7 +35,7 @@ export class Administrators {
   }
 
   /**
-   * Call under lock(), before the change. Throws `superuser_required` when a superuser is made, unmade or changed by somebody who is none,
+   * Call under lock() or share(), before the change. Throws `superuser_required` when a superuser is made, unmade or changed by somebody who is none,
    * `own_admin_right`, `last_superuser` or `last_administrator` when the change would lock people out.
    */
   async allow(before: Standing, after: Standing): Promise<void> {
@@ -49,18 +54,19 @@ export class Administrators {
   /** Looked up afresh: the principal's rights were read before the lock. The program itself and its command line may do all. */
   private async actorIsSuperuser(): Promise<boolean> {
     const principal = currentContext()?.principal;
-    if (principal?.kind !== 'user') return principal !== undefined;
-    return this.holds('u.id = $2', [[SUPERUSER], principal.id]);
+    if (principal?.kind !== 'user') return principal?.kind === 'cli' || principal?.kind === 'system';
+    return this.holds('u.id = $2 AND (ur.expires_at IS NULL OR ur.expires_at > now())', [[SUPERUSER], principal.id]);
   }
 
+  /** For good: who administers until Friday leaves nobody in charge on Saturday. */
   private anotherHolds(account: Standing, roles: string[]): Promise<boolean> {
-    return this.holds('u.id <> $2', [roles, account.id]);
+    return this.holds('u.id <> $2 AND ur.expires_at IS NULL', [roles, account.id]);
   }
 
   private async holds(who: string, parameters: unknown[]): Promise<boolean> {
     const [found] = await this.work.query(
       `SELECT FROM users u JOIN user_roles ur ON ur.user_id = u.id JOIN roles r ON r.id = ur.role_id
-        WHERE u.active AND r.name = ANY ($1::text[]) AND ${who} LIMIT 1`,
+        WHERE u.active AND r.name = ANY ($1::text[]) AND ur.vrf_ids IS NULL AND ur.networks IS NULL AND ${who} LIMIT 1`,
       parameters,
     );
     return found !== undefined;

@@ -1,20 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
-import { actorName } from '../../platform/context/request-context.js';
+import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { staleVersion } from '../../platform/http/etag.js';
 import { Sessions } from '../sessions/sessions.js';
 import { type Account, type AccountFilter } from './account.js';
-import { Administrators } from './administrators.js';
+import { AccountGate } from './account-gate.js';
+import { requireOwner } from './service-owner.js';
 import { type PatchUser } from './user.dto.js';
 import { UsersRepository } from './users.repository.js';
+
+const FIELDS = ['email', 'displayName', 'active', 'ownerId', 'uidNumber', 'gidNumber', 'loginShell', 'homeDirectory'] as const;
 
 @Injectable()
 export class UsersService {
   constructor(
     private readonly work: UnitOfWork,
     private readonly users: UsersRepository,
-    private readonly administrators: Administrators,
+    private readonly gate: AccountGate,
     private readonly sessions: Sessions,
     private readonly audit: AuditTrail,
   ) {}
@@ -27,54 +29,40 @@ export class UsersService {
     return this.users.byId(id);
   }
 
-  /** Deactivating ends every session at once. Nothing happens, and nothing is recorded, when nothing changes. */
+  /**
+   * Deactivating ends every session at once. Nothing happens, and nothing is recorded, when nothing changes. Throws what AccountGate throws,
+   * `email_taken`, `user_pending`, `uid_number_taken`, `unknown_gid_number`, `unknown_owner` or `owner_of_person`.
+   */
   patch(id: string, input: PatchUser, expected: number | undefined): Promise<Account> {
     return this.work.run(async () => {
-      const before = await this.locked(id, expected);
-      const { email = before.email, displayName = before.displayName, active = before.active } = input;
-      await this.administrators.allow(before, { ...before, active });
-      if (email === before.email && displayName === before.displayName && active === before.active) return before;
-      await this.users.update(id, { email, displayName, active });
-      const endedSessions = before.active && !active ? await this.sessions.endAllOf(id, 'revoked') : undefined;
-      const after = await this.users.byId(id);
-      await this.audit.record({
-        action: active === before.active ? 'user.updated' : active ? 'user.activated' : 'user.deactivated',
-        category: 'governance',
-        resource: { type: 'user', id, name: after.username },
-        before,
-        after,
-        ...(endedSessions === undefined ? {} : { detail: { endedSessions } }),
-      });
-      return after;
+      const before = await this.gate.open(id, expected);
+      const next = { ...before };
+      for (const field of FIELDS) if (input[field] !== undefined) Object.assign(next, { [field]: input[field] });
+      if (before.active && !next.active) await this.gate.allowClosing(before);
+      else await this.gate.allow(before, next);
+      if (FIELDS.every((field) => next[field] === before[field])) return before;
+      if (next.active && before.status === 'pending')
+        throw AppError.conflict('user_pending', 'This account waits for approval: POST /api/v1/users/{id}/approve.');
+      if (next.ownerId !== before.ownerId) await requireOwner(this.users, before.kind, next.ownerId);
+      return this.change(before, next);
     });
   }
 
-  /** Effective on the user's next request. */
-  setRoles(id: string, roles: readonly string[], expected: number | undefined): Promise<Account> {
-    return this.work.run(async () => {
-      const before = await this.locked(id, expected);
-      await this.administrators.allow(before, { ...before, roles });
-      if (new Set([...before.roles, ...roles]).size === before.roles.length && roles.length === before.roles.length) return before;
-      await this.users.setRoles(id, roles, actorName());
-      await this.users.update(id, {});
-      const after = await this.users.byId(id);
-      await this.audit.record({
-        action: 'user.roles_changed',
-        category: 'governance',
-        severity: 'medium',
-        resource: { type: 'user', id, name: after.username },
-        before,
-        after,
-      });
-      this.sessions.rightsChanged(id);
-      return after;
+  private async change(before: Account, next: Account): Promise<Account> {
+    const { id } = before;
+    const changed = Object.fromEntries(FIELDS.map((field) => [field, next[field]]));
+    // Whoever showed that the old address was theirs has shown nothing of the new one.
+    await this.users.update(id, { ...changed, ...(next.email === before.email ? {} : { emailVerified: false }) });
+    const endedSessions = before.active && !next.active ? await this.sessions.endAllOf(id, 'deactivated') : undefined;
+    const after = await this.users.byId(id);
+    await this.audit.record({
+      action: after.active === before.active ? 'user.updated' : after.active ? 'user.activated' : 'user.deactivated',
+      category: 'governance',
+      resource: { type: 'user', id, name: after.username },
+      before,
+      after,
+      ...(endedSessions === undefined ? {} : { detail: { endedSessions } }),
     });
-  }
-
-  private async locked(id: string, expected: number | undefined): Promise<Account> {
-    await this.administrators.lock();
-    const account = await this.users.lockedById(id);
-    if (expected !== undefined && expected !== account.version) throw staleVersion(account.version);
-    return account;
+    return after;
   }
 }

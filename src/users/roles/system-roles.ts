@@ -6,8 +6,29 @@ interface SystemRole {
   permissions: readonly Permission[];
 }
 
-const everyone: readonly Permission[] = ['profile:read', 'profile:write', 'audit:read-own'];
+const everyone: readonly Permission[] = [
+  'profile:read',
+  'profile:write',
+  'audit:read-own',
+  'key:read-own',
+  'key:write-own',
+  'project:read',
+  'search:read',
+  'work-session:read',
+  'work-session:write',
+];
 const ipamReads: readonly Permission[] = ['vrf:read', 'pool:read', 'allocation:read'];
+/** Who may do what, and what was done with it. */
+const rightsReads: readonly Permission[] = [
+  'user:read',
+  'group:read',
+  'role:read',
+  'session:read',
+  'identity-provider:read',
+  'key:read',
+  'security-event:read',
+  'setting:read',
+];
 
 /** Holders of either administer; `superuser` alone may make and unmake superusers. */
 export const SUPERUSER = 'superuser';
@@ -36,7 +57,7 @@ export const systemRoles: readonly SystemRole[] = [
   },
   {
     name: 'auditor',
-    description: 'Reads the audit trail and the address space; changes nothing.',
-    permissions: [...everyone, ...ipamReads, 'audit:read'],
+    description: 'Reads the audit trail, the address space, and who may do what; changes nothing.',
+    permissions: [...everyone, ...ipamReads, ...rightsReads, 'audit:read'],
   },
 ];

@@ -4,6 +4,7 @@ import { PassportStrategy } from '@nestjs/passport';
 import { type FastifyRequest } from 'fastify';
 import { ExtractJwt, Strategy, type StrategyOptionsWithRequest } from 'passport-jwt';
 import { validate as isUuid } from 'uuid';
+import { CredentialChecks } from '../../platform/auth/credential-checks.js';
 import { type Principal } from '../../platform/context/request-context.js';
 import { type KeyRing, KeyStore } from '../../platform/crypto/key-store.js';
 import { ALGORITHM, AUDIENCE, ISSUER, keyOf } from './access-tokens.js';
@@ -22,7 +23,7 @@ const applications = new WeakMap<object, Application>();
 /** The bearer of an access token: a valid signature first, and only then a question to the database. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
-  constructor(keys: KeyStore, sessions: SessionDirectory, http: HttpAdapterHost) {
+  constructor(keys: KeyStore, sessions: SessionDirectory, http: HttpAdapterHost, checks: CredentialChecks) {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
       algorithms: [ALGORITHM],
@@ -34,29 +35,13 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
         done(key ? null : new Error('no key of ours signs such a token'), key);
       },
     } as unknown as StrategyOptionsWithRequest);
-    applications.set(http.httpAdapter.getInstance<object>(), { ring: keys.jwt, sessions, verified: new VerifiedTokens() });
-  }
-
-  /** A token that was found good stays good until it expires: only whose session it is must be asked again. */
-  override authenticate(httpRequest: Parameters<Strategy['authenticate']>[0], options?: unknown): void {
-    // Passport's types know Express only; what it hands over is the adapter's request.
-    const request = httpRequest as unknown as FastifyRequest;
-    const application = applicationOf(request);
-    const token = bearerOf(request);
-    const claims = token === undefined ? undefined : application.verified.claimsOf(token);
-    if (!claims) {
-      super.authenticate(httpRequest, options);
-      return;
-    }
-    application.sessions.principalOf(claims.sid, claims.sub).then(
-      (principal) => {
-        if (principal) this.success(principal);
-        else this.fail('the session has ended', 401);
-      },
-      (error: unknown) => {
-        this.error(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
+    const verified = new VerifiedTokens();
+    applications.set(http.httpAdapter.getInstance<object>(), { ring: keys.jwt, sessions, verified });
+    // A token that was found good stays good until it expires: only whose session it is must be asked again.
+    checks.register('token', async (token) => {
+      const claims = verified.claimsOf(token);
+      return claims && sessions.principalOf(claims.sid, claims.sub);
+    });
   }
 
   /** Called by passport once the signature, issuer, audience and time are right. Undefined is answered 401. */

@@ -1,45 +1,81 @@
-import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { nameDigest } from './login-name.js';
+import { type Attempt, LoginThrottle } from './login-throttle.js';
 
 interface Known {
   id: string;
   username: string;
 }
 
-/** What the trail keeps of who signed in, and who tried to. */
+interface Opened {
+  sessionId: string;
+  mode: 'tokens' | 'console';
+  methods: readonly string[];
+}
+
+type Reason = 'wrong_password' | 'unknown_user' | 'inactive' | 'wrong_code' | 'wrong_passkey';
+
+/** What the trail keeps of who signed in, and who tried to; and what the throttle does. */
 @Injectable()
 export class LoginEvents {
   constructor(
+    private readonly work: UnitOfWork,
     private readonly audit: AuditTrail,
+    private readonly throttle: LoginThrottle,
     private readonly keys: KeyStore,
   ) {}
 
   /** Part of the open unit of work. */
-  async succeeded({ id, username }: Known, sessionId: string): Promise<void> {
+  async succeeded(attempt: Attempt, { id, username }: Known, { sessionId, mode, methods }: Opened): Promise<void> {
+    await this.throttle.succeeded(attempt);
     await this.audit.record({
       action: 'login.succeeded',
       category: 'access',
       resource: { type: 'session', id: sessionId },
       actor: { kind: 'user', id, name: username },
+      detail: { mode, methods },
     });
   }
 
-  async failed(username: string, account: Known | undefined, reason: 'wrong_password' | 'unknown_user' | 'inactive'): Promise<void> {
-    await this.audit.recordAlone({
-      action: 'login.failed',
+  async failed(attempt: Attempt, name: string, account: Known | undefined, reason: Reason): Promise<void> {
+    const resource = account ? { type: 'user', id: account.id, name: account.username } : { type: 'user', id: 'unknown' };
+    const disguised = account ? {} : this.disguised(name);
+    await this.work.run(async () => {
+      await this.audit.record({
+        action: 'login.failed',
+        category: 'access',
+        outcome: 'failure',
+        severity: 'low',
+        resource,
+        detail: { reason, ...disguised },
+      });
+      await this.counted(attempt, resource, disguised);
+    });
+  }
+
+  /** Counts a failure that has an event of its own; a lock that it brings about has one more. Part of the open unit of work. */
+  async counted(
+    attempt: Attempt,
+    resource: { type: string; id: string; name?: string },
+    disguised: Record<string, string> = {},
+  ): Promise<void> {
+    const lockedSeconds = await this.throttle.failed(attempt);
+    if (lockedSeconds === undefined) return;
+    await this.audit.record({
+      action: 'login.locked',
       category: 'access',
-      outcome: 'failure',
-      severity: 'low',
-      resource: account ? { type: 'user', id: account.id, name: account.username } : { type: 'user', id: 'unknown' },
-      detail: { reason, ...(account ? {} : this.disguised(username)) },
+      outcome: 'denied',
+      severity: 'medium',
+      resource,
+      detail: { network: attempt.network, lockedSeconds, ...disguised },
     });
   }
 
   /** Enough to see that somebody tries one name over and over; what was typed may have been a password, so it is not kept. */
-  private disguised(username: string): Record<string, string> {
-    const digest = createHmac('sha256', this.keys.auditWriter).update(`login name\0${username}`).digest('base64url');
-    return { usernameBegins: username.slice(0, 2), usernameDigest: digest };
+  private disguised(name: string): Record<string, string> {
+    return { usernameBegins: name.slice(0, 2), usernameDigest: nameDigest(name, this.keys.auditWriter).toString('base64url') };
   }
 }

@@ -3,40 +3,78 @@ import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Credentials } from '../accounts/account.js';
 import { UsersRepository } from '../accounts/users.repository.js';
+import { PasswordHasher } from '../passwords/password-hasher.js';
 import { LoginEvents } from './login-events.js';
-import { PasswordHasher } from './password-hasher.js';
-import { RefreshTokens, type TokenPair } from './refresh-tokens.js';
+import { loginName } from './login-name.js';
+import { type Attempt, LoginThrottle } from './login-throttle.js';
+import { type PendingSignIn } from './pending-sign-ins.js';
+import { SecondStep } from './second-step.js';
+import { type OpenedSession, type SignInMode } from './sign-ins.js';
 
+interface Outcome {
+  account: Credentials | undefined;
+  /** The password, of an account that may sign in. */
+  matches: boolean;
+  inactive?: boolean;
+  answer?: OpenedSession | PendingSignIn;
+}
+
+/** Signing in by username and password, the first of one or two steps. */
 @Injectable()
 export class Login {
   constructor(
     private readonly work: UnitOfWork,
     private readonly users: UsersRepository,
     private readonly hasher: PasswordHasher,
-    private readonly tokens: RefreshTokens,
+    private readonly throttle: LoginThrottle,
+    private readonly second: SecondStep,
     private readonly events: LoginEvents,
   ) {}
 
   /**
-   * Opens a session. Throws `login_failed`, the same and after the same work, whether the password is wrong, the account inactive or the
-   * name unknown. No number of failures locks anybody out.
+   * Opens a session, or asks for a second factor. Throws `login_failed`, the same and after the same work, whether the password is wrong,
+   * the account inactive or the name unknown; also what LoginThrottle.attempt() and AdministratorNetworks.require() throw.
    */
-  async signIn(name: string, password: string): Promise<TokenPair> {
-    const username = name.trim().toLowerCase();
-    const account = await this.users.credentials({ username });
-    const matches = await this.hasher.verify(account?.passwordHash, password);
-    const pair = matches && account?.active === true ? await this.open(account) : undefined;
-    if (pair) return pair;
-    await this.events.failed(username, account, matches ? 'inactive' : account ? 'wrong_password' : 'unknown_user');
-    throw new AppError('unauthenticated', 'login_failed', 'The username or the password is wrong.');
-  }
-
-  private open(account: Credentials): Promise<TokenPair | undefined> {
-    return this.work.run(async () => {
-      if (!(await this.users.noteLogin(account))) return undefined;
-      const { sessionId, ...pair } = await this.tokens.open(account.id, account.mustChangePassword);
-      await this.events.succeeded(account, sessionId);
-      return pair;
+  signIn(typed: string, password: string, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
+    const name = loginName(typed);
+    return this.throttle.attempt(name, async (attempt) => {
+      const first = await this.once(name, password, mode, attempt);
+      // Right, and then no longer: its hash was made anew by another login of this moment, or the password was changed.
+      const { account, inactive, answer } = first.answer || !first.matches ? first : await this.once(name, password, mode, attempt);
+      if (answer) return answer;
+      await this.events.failed(attempt, name, account, inactive ? 'inactive' : account ? 'wrong_password' : 'unknown_user');
+      throw loginFailed();
     });
   }
+
+  private async once(name: string, password: string, mode: SignInMode, attempt: Attempt): Promise<Outcome> {
+    const account = await this.users.credentials({ username: name });
+    const matches = await this.hasher.verify(account?.passwordHash, password);
+    // An inactive account costs what a wrong password does: it is not asked about twice.
+    if (!matches || account?.active !== true) return { account, matches: matches && account?.active === true, inactive: matches };
+    return { account, matches, answer: await this.proceed(account, password, mode, attempt) };
+  }
+
+  private async proceed(
+    account: Credentials,
+    password: string,
+    mode: SignInMode,
+    attempt: Attempt,
+  ): Promise<OpenedSession | PendingSignIn | undefined> {
+    const strengthened = this.hasher.isWeak(account.passwordHash ?? '') ? await this.hasher.hash(password) : undefined;
+    return this.second.orOpen(account, mode, attempt, async () => {
+      if (!(await this.users.noteLogin(account))) return false;
+      if (strengthened !== undefined)
+        await this.work.query('UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', [
+          account.id,
+          account.passwordHash,
+          strengthened,
+        ]);
+      return true;
+    });
+  }
+}
+
+export function loginFailed(): AppError {
+  return new AppError('unauthenticated', 'login_failed', 'The username or the password is wrong.');
 }

@@ -1,8 +1,9 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
 import { UsersService } from '../accounts/users.service.js';
-import { MyPassword } from './my-password.js';
-import { ChangePassword, MeView } from './session.dto.js';
+import { MyPassword } from '../passwords/my-password.js';
+import { ChangePassword } from '../passwords/password.dto.js';
+import { MeView } from './session.dto.js';
 import { signedIn } from './signed-in.js';
 
 @Controller('me')
@@ -16,7 +17,7 @@ export class MeController {
   @Get()
   @Requires('profile:read')
   async me(): Promise<MeView> {
-    const { id: me, permissions } = signedIn();
+    const { id: me, permissions, secondFactorRequired = false } = signedIn();
     const { id, username, email, displayName, roles, mustChangePassword, lastLoginAt } = await this.users.get(me);
     return {
       id,
@@ -26,6 +27,7 @@ export class MeController {
       roles,
       permissions: [...permissions].sort(),
       mustChangePassword,
+      secondFactorRequired,
       lastLoginAt: lastLoginAt?.toISOString() ?? null,
     };
   }

@@ -5,7 +5,9 @@ import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AccessTokens } from './access-tokens.js';
 import { seal, unseal } from './sealed-successor.js';
+import { isLive } from './session-life.js';
 import { type Session, Sessions } from './sessions.js';
+import { SignInSettings } from './sign-in-settings.js';
 
 /** What a client gets at login and at each refresh. */
 export interface TokenPair {
@@ -41,13 +43,27 @@ export class RefreshTokens {
     private readonly sessions: Sessions,
     private readonly accessTokens: AccessTokens,
     private readonly audit: AuditTrail,
+    private readonly settings: SignInSettings,
   ) {}
 
-  /** The first pair of a new session of the user's. Part of the unit of work that signs them in. */
+  /** A new session of the user's and its first pair. Part of the unit of work that signs them in. */
   async open(userId: string, mustChangePassword: boolean): Promise<TokenPair & { sessionId: string }> {
-    const session = await this.sessions.open(userId);
-    const refreshToken = await this.insert(session.id);
-    return { ...this.pair({ ...session, userId, mustChangePassword }, refreshToken), sessionId: session.id };
+    const session = await this.sessions.open({ userId, methods: ['pwd'] });
+    return { ...(await this.first({ ...session, userId, mustChangePassword })), sessionId: session.id };
+  }
+
+  /** The first pair of a session, which has no live token yet. Part of the unit of work that opens it. */
+  async first(of: Session & { userId: string; mustChangePassword: boolean }): Promise<TokenPair> {
+    return this.pair(of, await this.insert(of.id));
+  }
+
+  /**
+   * Moves what a session used so far to the one that takes its place, so that a stolen token shows itself there too. The live one is gone:
+   * whoever asked for the new session has a new one. Part of the open unit of work.
+   */
+  async moveFamily(from: string, to: string): Promise<void> {
+    await this.work.queryInside('DELETE FROM refresh_tokens WHERE session_id = $1 AND used_at IS NULL', [from]);
+    await this.work.queryInside('UPDATE refresh_tokens SET session_id = $2 WHERE session_id = $1', [from, to]);
   }
 
   /** Throws `refresh_refused` for a token that is unknown, of a session that is over, or used before; the last ends the session. */
@@ -79,11 +95,11 @@ export class RefreshTokens {
   private async lockOwner(hash: Buffer): Promise<Owner | undefined> {
     const [owner] = await this.work.queryInside<Owner>(
       `SELECT s.id, s.user_id AS "userId", s.expires_at AS "expiresAt", u.username, u.must_change_password AS "mustChangePassword",
-              s.ended_at IS NULL AND s.expires_at > now() AND u.active AS live
+              ${isLive('$2', '$3')} AND u.active AS live
          FROM auth_sessions s JOIN users u ON u.id = s.user_id
         WHERE s.id = (SELECT t.session_id FROM refresh_tokens t WHERE t.token_hash = $1)
           FOR UPDATE OF s`,
-      [hash],
+      [hash, this.settings.idleSeconds, this.settings.administratorIdleSeconds],
     );
     return owner;
   }

@@ -1,88 +1,104 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { CredentialChecks } from '../../platform/auth/credential-checks.js';
 import { type Principal } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-
-interface Entry {
-  userId: string;
-  principal: Promise<Principal | undefined>;
-  /** By the monotonic clock; unknown while the answer is under way. */
-  until: number | undefined;
-}
+import { Log } from '../../platform/logging/log.js';
+import { BriefMemory } from '../brief-memory.js';
+import { type Assignment, ASSIGNMENTS, rightsOf } from '../roles/effective-rights.js';
+import { CONSOLE_SECRET_FORM, consoleSecretHash } from './console-cookie.js';
+import { ASKS_SECOND_FACTOR, isLive, NOTE_USE, SECOND_FACTORS } from './session-life.js';
+import { SignInSettings } from './sign-in-settings.js';
 
 interface Row {
+  sessionId: string;
+  userId: string;
   username: string;
   mustChangePassword: boolean;
-  permissions: string[];
+  methods: string[];
+  authenticatedAt: Date;
+  unnoted: boolean;
+  asksSecondFactor: boolean;
+  assignments: Assignment[];
 }
 
-const FRESH_MS = 1000;
-const MOST = 10_000;
-const BEFORE_PASSWORD_CHANGE = new Set(['profile:read', 'profile:write']);
+const WHILE_RESTRICTED = new Set(['profile:read', 'profile:write']);
 
 const PRINCIPAL = `
-  SELECT u.username, u.must_change_password AS "mustChangePassword",
-         ARRAY (SELECT DISTINCT rp.permission
-                  FROM user_roles ur JOIN role_permissions rp ON rp.role_id = ur.role_id
-                 WHERE ur.user_id = u.id) AS permissions
+  SELECT s.id AS "sessionId", u.id AS "userId", u.username, u.must_change_password AS "mustChangePassword", s.methods,
+         s.authenticated_at AS "authenticatedAt", s.last_seen_at < now() - interval '1 minute' AS unnoted,
+         ${ASKS_SECOND_FACTOR} AND NOT s.methods && ${SECOND_FACTORS} AS "asksSecondFactor",
+         ${ASSIGNMENTS} AS assignments
     FROM auth_sessions s
-    JOIN users u ON u.id = s.user_id
-   WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.active`;
+    JOIN users u ON u.id = s.user_id`;
+const LIVE = `${isLive('$1', '$2')} AND u.active`;
+const BY_ID = `${PRINCIPAL} WHERE s.id = $3 AND s.user_id = $4 AND s.kind = 'token' AND ${LIVE}`;
+const BY_COOKIE = `${PRINCIPAL} WHERE s.secret_hash = $3 AND s.kind = 'console' AND ${LIVE}`;
 
-/**
- * Who a session belongs to and what they may do, read from the database at most once a second and session. A change made by this process
- * is seen by its next request, one made by another within the second.
- */
+/** Who a session belongs to and what they may do, read from the database at most once a second and session. */
 @Injectable()
-export class SessionDirectory {
-  private readonly entries = new Map<string, Entry>();
+export class SessionDirectory implements OnModuleInit {
+  private readonly memory = new BriefMemory<Principal>();
 
-  constructor(private readonly work: UnitOfWork) {}
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly checks: CredentialChecks,
+    private readonly settings: SignInSettings,
+    private readonly log: Log,
+  ) {}
 
-  /** Undefined when the session ended or expired, is not that user's, or the user is inactive. */
-  principalOf(sessionId: string, userId: string): Promise<Principal | undefined> {
-    const known = this.entries.get(sessionId);
-    if (known?.userId === userId && (known.until === undefined || performance.now() < known.until)) return known.principal;
-    return this.look(sessionId, userId);
+  onModuleInit(): void {
+    this.checks.register('console', (cookie) => this.principalOfConsole(cookie));
+  }
+
+  /** Undefined when the session ended, expired or lay idle, is not that user's, or the user is inactive. */
+  async principalOf(sessionId: string, userId: string): Promise<Principal | undefined> {
+    const principal = await this.memory.recall(sessionId, () => this.read(BY_ID, [sessionId, userId]));
+    return principal?.id === userId ? principal : undefined;
+  }
+
+  private async principalOfConsole(cookie: string): Promise<Principal | undefined> {
+    if (!CONSOLE_SECRET_FORM.test(cookie)) return undefined;
+    const hash = consoleSecretHash(cookie);
+    return this.memory.recall(hash.toString('latin1'), () => this.read(BY_COOKIE, [hash]));
   }
 
   forgetSession(sessionId: string): void {
-    this.entries.delete(sessionId);
+    this.memory.forgetWhere((principal) => principal.sessionId === sessionId);
   }
 
   forgetUser(userId: string): void {
-    for (const [sessionId, entry] of this.entries) if (entry.userId === userId) this.entries.delete(sessionId);
+    this.memory.forgetWhere((principal) => principal.id === userId);
   }
 
   forgetAll(): void {
-    this.entries.clear();
+    this.memory.clear();
   }
 
-  private look(sessionId: string, userId: string): Promise<Principal | undefined> {
-    const until = performance.now() + FRESH_MS;
-    const entry: Entry = { userId, principal: this.read(sessionId, userId), until: undefined };
-    // The answer is as old as the question. An entry forgotten meanwhile is no longer in the map, so a stale answer is not kept.
-    entry.principal.then(
-      () => (entry.until = until),
-      () => (entry.until = 0),
-    );
-    const [oldest] = this.entries.keys();
-    if (oldest !== undefined && this.entries.size >= MOST) this.entries.delete(oldest);
-    this.entries.delete(sessionId);
-    this.entries.set(sessionId, entry);
-    return entry.principal;
-  }
-
-  private async read(sessionId: string, userId: string): Promise<Principal | undefined> {
-    const [row] = await this.work.query<Row>(PRINCIPAL, [sessionId, userId]);
+  private async read(sql: string, parameters: unknown[]): Promise<Principal | undefined> {
+    const [row] = await this.work.query<Row>(sql, [this.settings.idleSeconds, this.settings.administratorIdleSeconds, ...parameters]);
     if (!row) return undefined;
-    const granted = row.mustChangePassword ? row.permissions.filter((p) => BEFORE_PASSWORD_CHANGE.has(p)) : row.permissions;
+    const { permissions, scopes, limitClass } = rightsOf(row.assignments);
+    if (row.unnoted) this.note(row.sessionId);
+    const restricted = row.mustChangePassword || row.asksSecondFactor;
     return {
       kind: 'user',
-      id: userId,
+      id: row.userId,
       name: row.username,
-      sessionId,
-      permissions: new Set(granted),
+      sessionId: row.sessionId,
+      permissions: restricted ? new Set([...permissions].filter((p) => WHILE_RESTRICTED.has(p))) : permissions,
+      scopes,
+      limitClass,
+      methods: row.methods,
+      authenticatedAt: row.authenticatedAt,
       mustChangePassword: row.mustChangePassword,
+      secondFactorRequired: row.asksSecondFactor,
     };
+  }
+
+  /** At most one write a minute and session; the request does not wait for it, and a lost one only makes the session seem idle longer. */
+  private note(sessionId: string): void {
+    this.work.query(NOTE_USE, [sessionId]).catch((error: unknown) => {
+      this.log.warn('the use of a session could not be noted', { sessionId, error });
+    });
   }
 }

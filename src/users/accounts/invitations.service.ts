@@ -1,0 +1,118 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { AuditTrail } from '../../audit/trail/audit-trail.js';
+import { AppError } from '../../kernel/app-error.js';
+import { actorName, currentContext } from '../../platform/context/request-context.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Authority } from '../roles/authority.js';
+import { defaultRoles, SUPERUSER } from '../roles/system-roles.js';
+import { Administrators } from './administrators.js';
+import { InvitationsRepository, type OpenInvitation } from './invitations.repository.js';
+
+const ROLES_EXIST = 'SELECT name FROM roles WHERE name = ANY ($1::text[])';
+
+/** Invitations that nobody took up yet. */
+@Injectable()
+export class InvitationsService {
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly invitations: InvitationsRepository,
+    private readonly administrators: Administrators,
+    private readonly authority: Authority,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  /**
+   * An invitation, and the token that accepts it, which is known to nobody afterwards. Throws `invitation_open`, `email_taken`, `unknown_role`,
+   * `role_not_invitable`, `rights_exceeded`, and `forbidden` when roles are named by somebody who may not assign any.
+   */
+  invite(email: string, roles?: readonly string[]): Promise<{ invitation: OpenInvitation; token: string }> {
+    const token = randomBytes(32).toString('base64url');
+    const given = roles ?? defaultRoles;
+    return this.work.run(async () => {
+      await this.administrators.share();
+      if (roles !== undefined) await this.authority.require('role:assign');
+      await this.requireInvitable(given);
+      const taken = await this.work.query('SELECT FROM users WHERE lower(email) = lower($1)', [email]);
+      if (taken.length > 0) throw emailTaken();
+      const inviterId = currentContext()?.principal?.id ?? null;
+      const invitation = await this.invitations.insert({
+        email,
+        roles: given,
+        tokenHash: hashOf(token),
+        invitedBy: actorName(),
+        inviterId,
+      });
+      const { id } = invitation;
+      await this.audit.record({
+        action: 'invitation.created',
+        category: 'governance',
+        resource: { type: 'invitation', id, name: email },
+        after: invitation,
+      });
+      return { invitation, token };
+    });
+  }
+
+  list(limit: number, offset: number): Promise<{ items: OpenInvitation[]; total: number }> {
+    return this.invitations.page(limit, offset);
+  }
+
+  /** Throws `invitation_not_found`. */
+  async revoke(id: string): Promise<void> {
+    await this.work.run(async () => {
+      const before = await this.invitations.take({ id });
+      if (!before) throw AppError.notFound('invitation', id);
+      await this.audit.record({
+        action: 'invitation.revoked',
+        category: 'governance',
+        resource: { type: 'invitation', id, name: before.email },
+        before,
+      });
+    });
+  }
+
+  /** Whether the token is one of an open invitation; whether it is still good is for redeem() to say. */
+  isOpen(token: string): Promise<boolean> {
+    return this.invitations.exists(hashOf(token));
+  }
+
+  /**
+   * Takes the invitation of a token away, in the unit of work that makes its account. Undefined when there is none, it expired, or whoever
+   * sent it may no longer give those roles.
+   */
+  async redeem(token: string, username: string): Promise<OpenInvitation | undefined> {
+    await this.administrators.share();
+    const invitation = await this.invitations.take({ tokenHash: hashOf(token) });
+    if (!invitation) return undefined;
+    const { id, inviterId, roles, userId, email } = invitation;
+    if (inviterId === null || !(await this.authority.mayStillGrant(inviterId, roles))) return undefined;
+    await this.audit.record({
+      action: 'invitation.accepted',
+      category: 'governance',
+      resource: { type: 'invitation', id, name: email },
+      actor: { kind: 'user', id: userId, name: username },
+      before: invitation,
+    });
+    return invitation;
+  }
+
+  private async requireInvitable(roles: readonly string[]): Promise<void> {
+    const known = await this.work.query<{ name: string }>(ROLES_EXIST, [roles]);
+    for (const [i, role] of roles.entries()) {
+      if (role === SUPERUSER)
+        throw AppError.field(`/roles/${i}`, 'role_not_invitable', 'Nobody becomes a superuser by a link; make one of an account.');
+      if (!known.some(({ name }) => name === role)) throw AppError.field(`/roles/${i}`, 'unknown_role', 'There is no such role.');
+    }
+    await this.authority.requireGrantable(roles.map((role) => ({ role })));
+  }
+}
+
+function emailTaken(): AppError {
+  const [code, detail] = ['email_taken', 'Another account has this e-mail address.'];
+  return new AppError('conflict', 'email_taken', detail, { errors: [{ pointer: '/email', code, detail }] });
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/app-error.js';
+import { explainPgError } from '../../platform/database/pg-error.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { type SignedIn } from '../sessions/signed-in.js';
+import { BulkConfirmation } from './bulk-confirmation.js';
+import { type BulkItemView, type BulkUsers, type BulkView } from './bulk.dto.js';
+import { BulkLimit } from './bulk-limit.js';
+import { BulkOperations } from './bulk-operations.js';
+import { BulkRequest } from './bulk-request.js';
+
+/** Thrown at the end of a rehearsal: what was done is taken back. */
+class Rehearsed extends Error {
+  constructor(readonly changed: boolean) {
+    super('This was a dry run.');
+  }
+}
+
+/** One operation on many accounts, each for itself: what is refused for one is done for the others. */
+@Injectable()
+export class BulkService {
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly operations: BulkOperations,
+    private readonly request: BulkRequest,
+    private readonly confirmation: BulkConfirmation,
+    private readonly limit: BulkLimit,
+  ) {}
+
+  /**
+   * Throws `confirmation_required` for a deletion without the token of its dry run, `bulk_limit`, and what BulkRequest throws. A dry run does
+   * everything, takes it back, and does not count.
+   */
+  async run(me: SignedIn, body: BulkUsers): Promise<BulkView> {
+    await this.request.check(body);
+    const { operation, dryRun = false, confirmToken = '' } = body;
+    const ids = body.ids.map((id) => id.toLowerCase());
+    if (!dryRun) {
+      if (operation === 'delete' && !this.confirmation.confirms(confirmToken, me.id, operation, ids))
+        throw AppError.conflict('confirmation_required', 'Send the same with dryRun first, and its confirmToken within ten minutes.');
+      await this.limit.count(me.id);
+    }
+    const items: BulkItemView[] = [];
+    for (const id of ids) items.push(id === me.id ? own(id) : await this.one(body, id, dryRun));
+    const done = items.filter(({ outcome }) => outcome === 'done').length;
+    const confirm = dryRun && operation === 'delete' ? { confirmToken: this.confirmation.tokenFor(me.id, operation, ids) } : {};
+    return { items, done, dryRun, ...confirm };
+  }
+
+  private async one(body: BulkUsers, id: string, dryRun: boolean): Promise<BulkItemView> {
+    try {
+      return changed(id, await this.unit(body, id, dryRun));
+    } catch (error) {
+      if (error instanceof Rehearsed) return changed(id, error.changed);
+      const known = error instanceof AppError ? error : explainPgError(error);
+      if (!known || known.kind === 'unavailable') throw error;
+      return { id, outcome: 'refused', code: known.code, detail: known.message };
+    }
+  }
+
+  private unit(body: BulkUsers, id: string, dryRun: boolean): Promise<boolean> {
+    return this.work.run(async () => {
+      const done = await this.operations.apply(body, id);
+      if (dryRun) throw new Rehearsed(done);
+      return done;
+    });
+  }
+}
+
+function changed(id: string, done: boolean): BulkItemView {
+  return { id, outcome: done ? 'done' : 'unchanged' };
+}
+
+function own(id: string): BulkItemView {
+  return { id, outcome: 'skipped', code: 'own_account', detail: 'This is your own account.' };
+}

@@ -1,0 +1,50 @@
+import { BlockList, isIP } from 'node:net';
+import { Injectable } from '@nestjs/common';
+import { AuditTrail } from '../../audit/trail/audit-trail.js';
+import { AppError } from '../../kernel/app-error.js';
+import { currentContext } from '../../platform/context/request-context.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ADMINISTERS } from './session-life.js';
+import { SignInSettings } from './sign-in-settings.js';
+
+/** Where administrators may sign in from: in one of the permitted networks when there are any, and in none of the denied ones. */
+@Injectable()
+export class AdministratorNetworks {
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly settings: SignInSettings,
+    private readonly audit: AuditTrail,
+  ) {}
+
+  /** Call before the unit of work that signs them in: the event has to stay when the refusal rolls that back. Throws `network_refused`. */
+  async require(user: { id: string; username: string }): Promise<void> {
+    const address = currentContext()?.clientAddress ?? '';
+    const { administratorNetworks: allowed, administratorNetworksDenied: denied } = this.settings;
+    if ((allowed.length === 0 || within(address, allowed)) && !within(address, denied)) return;
+    const [row] = await this.work.query<{ administers: boolean }>(
+      `SELECT ${ADMINISTERS} AS administers FROM (SELECT $1::uuid AS user_id) s`,
+      [user.id],
+    );
+    if (row?.administers !== true) return;
+    await this.audit.recordAlone({
+      action: 'login.network_refused',
+      category: 'access',
+      outcome: 'denied',
+      severity: 'high',
+      resource: { type: 'user', id: user.id, name: user.username },
+      actor: { kind: 'user', id: user.id, name: user.username },
+    });
+    throw new AppError('forbidden', 'network_refused', 'Administrators may not sign in from this network.');
+  }
+}
+
+function within(address: string, networks: readonly string[]): boolean {
+  if (isIP(address) === 0) return false;
+  const list = new BlockList();
+  for (const network of networks) {
+    const [base = '', length] = network.split('/');
+    const family = isIP(base) === 6 ? 'ipv6' : 'ipv4';
+    if (isIP(base) !== 0) list.addSubnet(base, Number(length ?? (family === 'ipv6' ? 128 : 32)), family);
+  }
+  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}

@@ -1,0 +1,11 @@
+import { createHmac, type KeyObject } from 'node:crypto';
+
+/** Names as they are compared. */
+export function loginName(typed: string): string {
+  return typed.trim().toLowerCase();
+}
+
+/** Stands for a name that was typed: the same for the same, and nobody without the key learns which. It may have been a password. */
+export function nameDigest(name: string, key: KeyObject): Buffer {
+  return createHmac('sha256', key).update(`login name\0${name}`).digest();
+}

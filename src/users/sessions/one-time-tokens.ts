@@ -1,0 +1,76 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { type Json, toJson } from '../../kernel/canonical-json.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+
+export type TokenPurpose = 'password_reset' | 'second_factor' | 'passkey_enrolment' | 'passkey_proof';
+
+export interface OneTimeToken {
+  userId: string | null;
+  detail: Record<string, Json>;
+}
+
+interface Issue {
+  userId?: string;
+  detail?: object;
+  seconds: number;
+  /** Whether the tokens of this purpose that the user has already are void from now on. */
+  alone?: boolean;
+}
+
+const FORM = /^[\w-]{43}$/;
+const FOUND = `user_id AS "userId", detail`;
+
+/** 256 random bits that are good once and for a short while. The database has their hash alone. */
+@Injectable()
+export class OneTimeTokens {
+  constructor(private readonly work: UnitOfWork) {}
+
+  async issue(purpose: TokenPurpose, { userId, detail = {}, seconds, alone = false }: Issue): Promise<{ token: string; expiresAt: Date }> {
+    const token = randomBytes(32).toString('base64url');
+    return this.work.run(async () => {
+      if (alone && userId !== undefined) await this.voidAll(purpose, userId);
+      const [row] = await this.work.query<{ expiresAt: Date }>(
+        `INSERT INTO one_time_tokens (token_hash, purpose, user_id, detail, expires_at)
+         VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
+         RETURNING expires_at AS "expiresAt"`,
+        [hashOf(token), purpose, userId ?? null, JSON.stringify(toJson(detail)), seconds],
+      );
+      if (!row) throw new Error('INSERT … RETURNING gave no row.');
+      return { token, expiresAt: row.expiresAt };
+    });
+  }
+
+  /** What the token stands for, without using it up. */
+  async look(purpose: TokenPurpose, token: string): Promise<OneTimeToken | undefined> {
+    if (!FORM.test(token)) return undefined;
+    const [found] = await this.work.query<OneTimeToken>(
+      `SELECT ${FOUND} FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > now()`,
+      [hashOf(token), purpose],
+    );
+    return found;
+  }
+
+  /** Uses the token up: of many callers at once one gets it, and only if the open unit of work commits. */
+  async take(purpose: TokenPurpose, token: string): Promise<OneTimeToken | undefined> {
+    if (!FORM.test(token)) return undefined;
+    const [taken] = await this.work.query<OneTimeToken>(
+      `DELETE FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > now() RETURNING ${FOUND}`,
+      [hashOf(token), purpose],
+    );
+    return taken;
+  }
+
+  async voidAll(purpose: TokenPurpose, userId: string): Promise<void> {
+    await this.work.query('DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2', [userId, purpose]);
+  }
+
+  /** Forgets those nobody can use any more, and returns how many. */
+  async forgetOld(): Promise<number> {
+    return (await this.work.query('DELETE FROM one_time_tokens WHERE expires_at < now() RETURNING purpose')).length;
+  }
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { WorkSessionsController } from './work-sessions.controller.js';
+import { WorkSessionsRepository } from './work-sessions.repository.js';
+import { WorkSessionsService } from './work-sessions.service.js';
+
+/** The conversations of tools and agents with the register. */
+@Module({ controllers: [WorkSessionsController], providers: [WorkSessionsRepository, WorkSessionsService] })
+export class WorkSessionsModule {}
