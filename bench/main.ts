@@ -2,10 +2,11 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { benchIdentity } from './identity.js';
 import { makeAdministrator, signIn } from './people.js';
 import { benchReads } from './reads.js';
+import { benchSealing } from './sealing.js';
 import { openStage } from './stage.js';
 import { benchWrites } from './writes.js';
 
-/** `cadastre bench [reads] [writes] [identity]`: every figure beside a floor measured in the same run; only the ratios travel. */
+/** `cadastre bench [reads] [writes] [identity] [sealing]`: every figure beside a floor measured in the same run; only the ratios travel. */
 export async function main(args: readonly string[]): Promise<number> {
   const chosen = (name: string): boolean => args.length === 0 || args.includes(name);
   console.log(
@@ -19,6 +20,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (chosen('reads')) await benchReads(stage, bearer, app, await stage.start('floor'));
     if (chosen('writes')) await benchWrites(stage, bearer, app, await stage.start('app', { BENCH_UNAUDITED: '1' }));
     if (chosen('identity')) await benchIdentity(stage, bearer, app, await stage.start('floor'));
+    if (chosen('sealing')) await benchSealing(stage);
     return 0;
   } finally {
     await stage.close();

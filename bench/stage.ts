@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -23,6 +24,10 @@ const BOUNDLESS = JSON.stringify({
 export interface Stage {
   /** Connection as the application's role. */
   url: string;
+  /** What the programs are started with. */
+  variables: Record<string, string>;
+  /** Key of the audit writer's MAC. */
+  auditKey: Buffer;
   /** Statements as the owner. */
   sql(text: string, parameters?: unknown[]): Promise<Record<string, string>[]>;
   /** Starts one of the programs beside this file and returns where it listens. */
@@ -47,19 +52,26 @@ export async function openStage(): Promise<Stage> {
   await owner.connect();
   const children: ChildProcess[] = [];
   const byUrl = new Map<string, ChildProcess>();
+  const auditKey = randomBytes(32);
+  const common = {
+    DATABASE_URL: server.url,
+    CADASTRE_AUDIT_KEY: auditKey.toString('base64url'),
+    CADASTRE_VAR_DIR: folder,
+    CADASTRE_PORT: '0',
+    CADASTRE_LOG_LEVEL: 'warn',
+    CADASTRE_ACCESS_TOKEN_TTL_S: '3600',
+    CADASTRE_PINNED_SETTINGS: BOUNDLESS,
+  };
   return {
     url: server.url,
+    variables: common,
+    auditKey,
     sql: async (text, parameters = []) => (await owner.query<Record<string, string>>(text, parameters)).rows,
     start: async (program, variables = {}) => {
       const child = fork(new URL(`${program}.js`, import.meta.url), {
         env: {
           PATH: process.env.PATH,
-          DATABASE_URL: server.url,
-          CADASTRE_VAR_DIR: folder,
-          CADASTRE_PORT: '0',
-          CADASTRE_LOG_LEVEL: 'warn',
-          CADASTRE_ACCESS_TOKEN_TTL_S: '3600',
-          CADASTRE_PINNED_SETTINGS: BOUNDLESS,
+          ...common,
           ...variables,
         },
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -1,6 +1,46 @@
 import { type MigrationInterface, type QueryRunner } from 'typeorm';
 
 /**
+ * Moves up to max_rows events from the inbox to the log and returns how many. Below the snapshot's xmin every transaction is decided and none
+ * can still appear, so (xid, id) is an order without gaps; a sequence or a clock would lose late committers.
+ */
+export const FILE_EVENTS = `
+  CREATE FUNCTION audit_file(max_rows int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DECLARE
+    filed int;
+    held int;
+  BEGIN
+    SELECT count(*) INTO held FROM (SELECT FROM audit_heads ORDER BY class FOR UPDATE SKIP LOCKED) h;
+    IF held < (SELECT count(*) FROM audit_heads) THEN
+      RETURN 0;
+    END IF;
+    PERFORM set_config('cadastre.filing', pg_current_xact_id()::text, true);
+    WITH due AS MATERIALIZED (
+      SELECT i.ctid AS row_at FROM audit_inbox i
+       WHERE i.xid < pg_snapshot_xmin(pg_current_snapshot()) AND i.class IN (SELECT h.class FROM audit_heads h) ORDER BY i.xid, i.id LIMIT max_rows
+    ), moved AS (
+      DELETE FROM audit_inbox i WHERE i.ctid = ANY (ARRAY (SELECT due.row_at FROM due)) RETURNING i.*
+    ), numbered AS (
+      SELECT m.*, h.size - 1 + row_number() OVER (PARTITION BY m.class ORDER BY m.xid, m.id) AS seq,
+             greatest(clock_timestamp(), h.last_sealed_at) AS sealed_at, audit_readable(m.payload) AS event
+        FROM moved m JOIN audit_heads h ON h.class = m.class
+    ), logged AS (
+      INSERT INTO audit_log (class, seq, sealed_at, occurred_at, recorded_at, id, xid, actor_id, action, category, severity, outcome,
+                             resource_type, resource_id, client_ip, correlation_id, flags, payload, leaf, emit_mac)
+      SELECT n.class, n.seq, n.sealed_at, coalesce((event ->> 'at')::timestamptz, n.recorded_at), n.recorded_at, n.id, n.xid, event #>> '{actor,id}', event ->> 'action',
+             event ->> 'category', event ->> 'severity', event ->> 'outcome', event #>> '{resource,type}', event #>> '{resource,id}',
+             (event #>> '{request,clientIp}')::inet, event ->> 'correlationId',
+             ARRAY (SELECT jsonb_array_elements_text(coalesce(event -> 'flags', '[]'))), n.payload, n.leaf, n.emit_mac
+        FROM numbered n RETURNING class, sealed_at
+    ), counted AS (
+      UPDATE audit_heads h SET size = h.size + c.n, fence = h.fence + 1, last_sealed_at = c.last
+        FROM (SELECT class, count(*) AS n, max(sealed_at) AS last FROM logged GROUP BY class) c WHERE h.class = c.class
+    )
+    SELECT count(*) INTO filed FROM logged;
+    RETURN filed;
+  END $$`;
+
+/**
  * The trail: an index-free inbox written inside the business transaction, and an insert-only log, partitioned by retention class and then by
  * month of filing, to which one filer at a time moves what no open transaction can still precede.
  */
@@ -140,43 +180,7 @@ export class CreateAudit1793000000100 implements MigrationInterface {
         RETURN event;
       END $$`);
 
-    // Moves up to max_rows events from the inbox to the log and returns how many. Below the snapshot's xmin every transaction is decided and
-    // none can still appear, so (xid, id) is an order without gaps; a sequence or a clock would lose late committers.
-    await q.query(`
-      CREATE FUNCTION audit_file(max_rows int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-      DECLARE
-        filed int;
-        held int;
-      BEGIN
-        SELECT count(*) INTO held FROM (SELECT FROM audit_heads ORDER BY class FOR UPDATE SKIP LOCKED) h;
-        IF held < (SELECT count(*) FROM audit_heads) THEN
-          RETURN 0;
-        END IF;
-        PERFORM set_config('cadastre.filing', pg_current_xact_id()::text, true);
-        WITH due AS MATERIALIZED (
-          SELECT i.ctid AS row_at FROM audit_inbox i
-           WHERE i.xid < pg_snapshot_xmin(pg_current_snapshot()) AND i.class IN (SELECT h.class FROM audit_heads h) ORDER BY i.xid, i.id LIMIT max_rows
-        ), moved AS (
-          DELETE FROM audit_inbox i WHERE i.ctid = ANY (ARRAY (SELECT due.row_at FROM due)) RETURNING i.*
-        ), numbered AS (
-          SELECT m.*, h.size - 1 + row_number() OVER (PARTITION BY m.class ORDER BY m.xid, m.id) AS seq,
-                 greatest(clock_timestamp(), h.last_sealed_at) AS sealed_at, audit_readable(m.payload) AS event
-            FROM moved m JOIN audit_heads h ON h.class = m.class
-        ), logged AS (
-          INSERT INTO audit_log (class, seq, sealed_at, occurred_at, recorded_at, id, xid, actor_id, action, category, severity, outcome,
-                                 resource_type, resource_id, client_ip, correlation_id, flags, payload, leaf, emit_mac)
-          SELECT n.class, n.seq, n.sealed_at, coalesce((event ->> 'at')::timestamptz, n.recorded_at), n.recorded_at, n.id, n.xid, event #>> '{actor,id}', event ->> 'action',
-                 event ->> 'category', event ->> 'severity', event ->> 'outcome', event #>> '{resource,type}', event #>> '{resource,id}',
-                 (event #>> '{request,clientIp}')::inet, event ->> 'correlationId',
-                 ARRAY (SELECT jsonb_array_elements_text(coalesce(event -> 'flags', '[]'))), n.payload, n.leaf, n.emit_mac
-            FROM numbered n RETURNING class, sealed_at
-        ), counted AS (
-          UPDATE audit_heads h SET size = h.size + c.n, fence = h.fence + 1, last_sealed_at = c.last
-            FROM (SELECT class, count(*) AS n, max(sealed_at) AS last FROM logged GROUP BY class) c WHERE h.class = c.class
-        )
-        SELECT count(*) INTO filed FROM logged;
-        RETURN filed;
-      END $$`);
+    await q.query(FILE_EVENTS);
 
     // What is read: the log and the tail that is not filed yet.
     await q.query(`

@@ -17,6 +17,7 @@ import { CreateApiKeys1793000000650 } from './1793000000650-create-api-keys.js';
 import { CreateWorkSessions1793000000660 } from './1793000000660-create-work-sessions.js';
 import { ScopeIpam1793000000670 } from './1793000000670-scope-ipam.js';
 import { CreateSearch1793000000680 } from './1793000000680-create-search.js';
+import { SealAudit1793000000700 } from './1793000000700-seal-audit.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -39,4 +40,5 @@ export const migrations = [
   CreateWorkSessions1793000000660,
   ScopeIpam1793000000670,
   CreateSearch1793000000680,
+  SealAudit1793000000700,
 ];

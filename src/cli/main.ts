@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<Command>> = {
   admin: async () => (await import('./admin.js')).admin,
   seed: async () => (await import('./seed.js')).seed,
   import: async () => (await import('./import.js')).importCommand,
+  audit: async () => (await import('./audit.js')).audit,
   ipam: async () => (await import('./ipam.js')).ipam,
   openapi: async () => (await import('./openapi.js')).openapi,
   docs: async () => (await import('./docs.js')).docs,

@@ -37,7 +37,12 @@ export class AppConfig {
     accessTokenSeconds: number;
     sessionSeconds: number;
   };
-  readonly audit: { key: string | undefined };
+  readonly audit: {
+    key: string | undefined;
+    signingKeys: string | undefined;
+    anchorDirectory: string;
+    anchorUrl: string | undefined;
+  };
   readonly log: { level: string; pretty: boolean };
   readonly jobs: boolean;
   readonly redisUrl: string | undefined;
@@ -72,7 +77,12 @@ export class AppConfig {
       accessTokenSeconds: e.CADASTRE_ACCESS_TOKEN_TTL_S,
       sessionSeconds: e.CADASTRE_SESSION_TTL_S,
     };
-    this.audit = { key: e.CADASTRE_AUDIT_KEY };
+    this.audit = {
+      key: e.CADASTRE_AUDIT_KEY,
+      signingKeys: e.CADASTRE_AUDIT_SIGNING_KEYS,
+      anchorDirectory: path.resolve(projectRoot, e.CADASTRE_AUDIT_ANCHOR_DIR ?? path.join(this.varDirectory, 'anchors')),
+      anchorUrl: e.CADASTRE_AUDIT_ANCHOR_URL,
+    };
     this.log = {
       level: e.CADASTRE_LOG_LEVEL,
       pretty: e.CADASTRE_LOG_FORMAT === 'pretty' || (e.CADASTRE_LOG_FORMAT === 'auto' && terminal),
@@ -100,14 +110,15 @@ const wellKnown = /^(.)\1*$|change.?me|secret|password|example|default|1234/i;
 
 function secretProblems(e: Environment): string[] {
   const problems: string[] = [];
-  const rings = ['CADASTRE_JWT_KEYS', 'CADASTRE_SECRET_KEYS', 'CADASTRE_PEPPER_KEYS'] as const;
+  const rings = ['CADASTRE_JWT_KEYS', 'CADASTRE_SECRET_KEYS', 'CADASTRE_PEPPER_KEYS', 'CADASTRE_AUDIT_SIGNING_KEYS'] as const;
+  const exact: readonly string[] = ['CADASTRE_SECRET_KEYS', 'CADASTRE_AUDIT_SIGNING_KEYS'];
   const keys = rings.flatMap((name) =>
     (e[name]?.split(',') ?? []).map((pair): [string, string] => [name, pair.slice(pair.indexOf(':') + 1)]),
   );
-  if (e.CADASTRE_AUDIT_KEY !== undefined) keys.push(['CADASTRE_AUDIT_KEY', e.CADASTRE_AUDIT_KEY]);
+  for (const key of e.CADASTRE_AUDIT_KEY?.split(',') ?? []) keys.push(['CADASTRE_AUDIT_KEY', key]);
   for (const [name, key] of keys) {
     const bytes = Buffer.from(key, 'base64url');
-    if (name === 'CADASTRE_SECRET_KEYS' && bytes.length !== 32) problems.push(`${name}: a key is not 32 bytes`);
+    if (exact.includes(name) && bytes.length !== 32) problems.push(`${name}: a key is not 32 bytes`);
     else if (bytes.length < 32) problems.push(`${name}: a key is shorter than 32 bytes`);
     else if (e.CADASTRE_ENV === 'production' && (wellKnown.test(bytes.toString('latin1')) || new Set(bytes).size < 12))
       problems.push(`${name}: a key is not random`);

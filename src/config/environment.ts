@@ -139,10 +139,36 @@ export class Environment {
   @Matches(/^[\w-]{1,32}:[\w-]+(,[\w-]{1,32}:[\w-]+)*$/, { message: 'must be kid:base64url pairs joined by commas' })
   CADASTRE_PEPPER_KEYS?: string;
 
-  @Doc('Key of the audit writer’s MAC, base64url, at least 32 bytes.', { secret: true, defaultText: 'made at first start' })
+  @Doc('Keys of the audit writer’s MAC, base64url joined by commas, the first one for new events, each of at least 32 bytes.', {
+    secret: true,
+    defaultText: 'made at first start',
+  })
   @IsOptional()
-  @Matches(/^[\w-]+$/, { message: 'must be base64url' })
+  @Matches(/^[\w-]+(,[\w-]+)*$/, { message: 'must be base64url, joined by commas' })
   CADASTRE_AUDIT_KEY?: string;
+
+  @Doc(
+    'Ed25519 keys of the audit log’s checkpoints, `kid:base64url` joined by commas, the first one signs, each a seed of exactly 32 bytes.',
+    {
+      secret: true,
+      defaultText: 'made at first start',
+    },
+  )
+  @IsOptional()
+  @Matches(/^[\w-]{1,32}:[\w-]+(,[\w-]{1,32}:[\w-]+)*$/, { message: 'must be kid:base64url pairs joined by commas' })
+  CADASTRE_AUDIT_SIGNING_KEYS?: string;
+
+  @Doc('Folder where a copy of every checkpoint of the audit log is kept; best on a file system of another machine.', {
+    defaultText: '`anchors` in `CADASTRE_VAR_DIR`',
+  })
+  @IsOptional()
+  @IsString()
+  CADASTRE_AUDIT_ANCHOR_DIR?: string;
+
+  @Doc('Where every checkpoint of the audit log is posted, as text.', { defaultText: 'nowhere' })
+  @IsOptional()
+  @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true, require_host: true })
+  CADASTRE_AUDIT_ANCHOR_URL?: string;
 
   @Doc('Lifetime of an access token, in seconds.')
   @Int()

@@ -19,6 +19,8 @@ const AUDITED_READS: Record<string, string> = {
 
 /** Queries without which a read is refused. */
 const QUERIES: Record<string, Record<string, string>> = {
+  'GET /api/v1/audit/checkpoints': { class: 'ipam' },
+  'GET /api/v1/audit/consistency': { class: 'ipam' },
   'GET /api/v1/ipam/history': { ip: '10.0.0.1' },
   'GET /api/v1/ipam/search': { q: '10.0.0.1' },
   'GET /api/v1/search': { q: '10.0.0.1' },

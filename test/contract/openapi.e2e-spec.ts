@@ -2,6 +2,7 @@ import { type Response } from 'supertest';
 import { personal } from '../../src/platform/auth/permissions.js';
 import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route-access.js';
 import { aKeyOfKind, aProject, aSecurityEvent } from '../support/examples/keys.js';
+import { Sealer } from '../../src/audit/sealing/sealer.js';
 import { Builders } from '../support/builders.js';
 import { aGroup, aRole } from '../support/examples/accounts.js';
 import { identityProviderReads } from '../support/examples/identity-providers.js';
@@ -157,8 +158,12 @@ describe('docs/openapi.json', () => {
       const group = await aGroup(make);
       const role = await aRole(make);
       await make.aJob('dead');
-      const [event] = await t.sql<{ id: string }>('SELECT id FROM audit_events LIMIT 1');
+      await t.app.get(Sealer).turn();
+      const [event] = await t.sql<{ id: string }>('SELECT id FROM audit_log LIMIT 1');
+      const verification = (await make.root.post('/api/v1/audit/verifications').send({}).expect(201)).body as { id: string };
       const queries: Record<string, Record<string, string>> = {
+        'GET /api/v1/audit/checkpoints': { class: 'ipam' },
+        'GET /api/v1/audit/consistency': { class: 'ipam' },
         'GET /api/v1/ipam/history': { ip: address },
         'GET /api/v1/ipam/search': { q: address },
         'GET /api/v1/search': { q: 'web01' },
@@ -179,6 +184,7 @@ describe('docs/openapi.json', () => {
         [/events\/:id/, event?.id],
         [/projects\/:id/, (await aProject(make)).id],
         [/keys\/:id/, (await aKeyOfKind(make, 'tenant')).id],
+        [/verifications\/:id/, verification.id],
       ];
       for (const [name] of each.filter(([route]) => route.startsWith('GET '))) {
         const example = await identityProviderReads[name]?.(make);

@@ -1,6 +1,7 @@
 import { type Agent, type Response } from 'supertest';
 import { type AuditCategory } from '../../src/audit/trail/audit-event.js';
 import { type Builders } from './builders.js';
+import { auditSealingExamples } from './examples/audit-sealing.js';
 import { workSessionExamples } from './examples/work-sessions.js';
 import { settingsExamples } from './examples/settings.js';
 import { accountsExamples } from './examples/accounts.js';
@@ -95,6 +96,7 @@ const aUserBody = (make: Builders): Record<string, unknown> => ({
 
 /** One call that works for every route that changes something, by its method and path. */
 export const routeExamples: Record<string, RouteExample> = {
+  ...auditSealingExamples,
   ...workSessionExamples,
   ...settingsExamples,
   ...accountsExamples,

@@ -72,6 +72,22 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     });
     await admin.query('COMMIT');
   });
+  return named(name);
+}
+
+/** A copy of a database that nobody is connected to. */
+export async function copyTestDatabase(of: TestDatabase): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const original = new URL(of.adminUrl).pathname.slice(1);
+  await asAdmin('postgres', async (admin) => {
+    await admin.query(
+      `CREATE DATABASE ${name} TEMPLATE ${original} OWNER ${new URL(serverUrl('TEST_DATABASE_OWNER_URL', name)).username} STRATEGY file_copy`,
+    );
+  });
+  return named(name);
+}
+
+function named(name: string): TestDatabase {
   return {
     url: serverUrl('TEST_DATABASE_URL', name),
     ownerUrl: serverUrl('TEST_DATABASE_OWNER_URL', name),

@@ -159,11 +159,14 @@ export class AuditEventView {
   filed!: boolean;
   /** Its place in the log of its category, counted from 0. */
   seq!: string | null;
+  /** Not to be believed: as it was sealed its payload did not have its writer’s hash (`leaf`), or no writer of ours had written it (`writer`). */
+  @ApiProperty({ enum: ['leaf', 'writer'], nullable: true })
+  quarantined!: 'leaf' | 'writer' | null;
 
   /** What of a stored event is for its readers; the rest is for those who verify it. */
   static of(stored: StoredEvent): AuditEventView {
     const e = readable(stored);
-    const { filed, seq } = stored;
+    const { filed, seq, quarantined } = stored;
     return {
       id: stored.id,
       at: e.at,
@@ -183,6 +186,7 @@ export class AuditEventView {
       truncated: e.truncated,
       filed,
       seq,
+      quarantined,
     };
   }
 }
@@ -198,7 +202,7 @@ export class AuditEventPage {
 }
 
 /** The event as this program wrote it; what somebody else put in its place is shown as what it is, like audit_readable() does. */
-function readable({ id, payload, recordedAt }: StoredEvent): Omit<AuditEventView, 'filed' | 'seq'> {
+function readable({ id, payload, recordedAt }: StoredEvent): Omit<AuditEventView, 'filed' | 'seq' | 'quarantined'> {
   try {
     // Of these names and types, when it has an action: AuditTrail made it.
     const event = JSON.parse(payload) as AuditEventView | null;

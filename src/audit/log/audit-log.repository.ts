@@ -17,18 +17,14 @@ export class AuditLogRepository {
 
   async byId(id: string): Promise<StoredEvent | undefined> {
     const [event] = await this.work.query<StoredEvent>(
-      `SELECT l.id, l.payload, l.recorded_at AS "recordedAt", true AS filed, l.seq FROM audit_log l WHERE l.id = $1
+      `SELECT l.id, l.payload, l.recorded_at AS "recordedAt", true AS filed, l.seq,
+              (SELECT q.reason FROM audit_quarantine q WHERE q.id = l.id LIMIT 1) AS quarantined
+         FROM audit_log l WHERE l.id = $1
        UNION ALL
-       SELECT i.id, i.payload, i.recorded_at, false, NULL FROM audit_inbox i WHERE i.id = $1`,
+       SELECT i.id, i.payload, i.recorded_at, false, NULL, NULL FROM audit_inbox i WHERE i.id = $1`,
       [id],
     );
     return event;
-  }
-
-  /** Moves up to `limit` events from the inbox to the log and returns how many; none while another process is at it. */
-  async file(limit: number): Promise<number> {
-    const [row] = await this.work.run(() => this.work.query<{ filed: number }>('SELECT audit_file($1) AS filed', [limit]));
-    return row?.filed ?? 0;
   }
 
   /** How long the oldest event has waited to be filed; 0 when none does. */

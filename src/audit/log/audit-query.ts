@@ -59,7 +59,7 @@ export function auditQuery(filter: AuditFilter, after: string | undefined, limit
       ${conditions[side].length > 0 ? `WHERE ${conditions[side].join(' AND ')}` : ''}
       ORDER BY e.id DESC LIMIT ${most})`;
   const sql = `
-    SELECT id, payload, "recordedAt", filed, seq
+    SELECT id, payload, "recordedAt", filed, seq, (SELECT q.reason FROM audit_quarantine q WHERE q.id = page.id LIMIT 1) AS quarantined
       FROM (${part('log', 'true AS filed, e.seq')} UNION ALL ${part('inbox', 'false, NULL')}) page
      ORDER BY id DESC LIMIT ${most}`;
   return { sql, parameters };

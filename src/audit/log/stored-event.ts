@@ -7,4 +7,6 @@ export interface StoredEvent {
   filed: boolean;
   /** bigint: as text. */
   seq: string | null;
+  /** Why it is not to be believed, when its hash or its writer were wrong as it was sealed. */
+  quarantined: 'leaf' | 'writer' | null;
 }

@@ -1,4 +1,4 @@
-import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Injectable } from '@nestjs/common';
@@ -10,6 +10,13 @@ export interface KeyRing {
   byKid: ReadonlyMap<string, KeyObject>;
 }
 
+/** An Ed25519 key; `publicKey` is its 32 bytes. */
+export interface SigningKey {
+  kid: string;
+  key: KeyObject;
+  publicKey: Buffer;
+}
+
 /** Secret keys from the environment, or made once and kept in the var folder, readable by their owner alone. */
 @Injectable()
 export class KeyStore {
@@ -18,17 +25,22 @@ export class KeyStore {
   readonly secrets: KeyRing;
   /** API keys are stored as their HMAC under one of these. */
   readonly peppers: KeyRing;
-  /** Authenticates what this program wrote to the audit trail. */
+  /** Authenticates what this program wrote to the audit trail: the first of `auditWriters`. */
   readonly auditWriter: KeyObject;
+  /** All of them tell whether this program wrote an event. */
+  readonly auditWriters: readonly KeyObject[];
+  /** Sign the checkpoints of the audit log; the first is the one to use. */
+  readonly auditSigners: readonly SigningKey[];
 
   constructor(config: AppConfig) {
     const folder = path.join(config.varDirectory, 'keys');
     this.jwt = ringOf(config.auth.jwtKeys ?? kept(folder, 'access-token', newPair));
     this.secrets = ringOf(config.auth.secretKeys ?? kept(folder, 'secrets', newPair));
     this.peppers = ringOf(config.auth.pepperKeys ?? kept(folder, 'api-key-pepper', newPair));
-    this.auditWriter = createSecretKey(
-      Buffer.from(config.audit.key ?? kept(folder, 'audit-writer', () => randomBytes(32).toString('base64url')), 'base64url'),
-    );
+    const writers = config.audit.key ?? kept(folder, 'audit-writer', () => randomBytes(32).toString('base64url'));
+    this.auditWriters = writers.split(',').map((key) => createSecretKey(Buffer.from(key, 'base64url')));
+    this.auditWriter = first(this.auditWriters);
+    this.auditSigners = signersOf(config.audit.signingKeys ?? kept(folder, 'audit-signing', newPair));
   }
 }
 
@@ -46,6 +58,24 @@ function ringOf(text: string): KeyRing {
   const [first] = pairs;
   if (!first) throw new Error('The key ring is empty.');
   return { signing: { kid: first[0], key: first[1] }, byKid: new Map(pairs) };
+}
+
+/** An Ed25519 seed in the form that OpenSSL reads (RFC 8410 §7), but for the seed. */
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** From `kid:base64url` pairs of 32-byte seeds joined by commas. */
+function signersOf(text: string): SigningKey[] {
+  return text.split(',').map((pair) => {
+    const [kid = '', seed = ''] = pair.split(':');
+    const key = createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, Buffer.from(seed, 'base64url')]), format: 'der', type: 'pkcs8' });
+    return { kid, key, publicKey: createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32) };
+  });
+}
+
+function first<T>(list: readonly T[]): T {
+  const [one] = list;
+  if (one === undefined) throw new Error('The key ring is empty.');
+  return one;
 }
 
 /** The file's text; made first when absent. Two processes that start at once end up with the same one. */

@@ -1,0 +1,13 @@
+import { type ClientBase } from 'pg';
+
+/** Begins a transaction in which everything stands still, the same for all who are given its name; values come in the form the scans expect. */
+export async function beginSnapshot(client: ClientBase, name?: string): Promise<void> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  if (name !== undefined) await client.query(`SET TRANSACTION SNAPSHOT '${name}'`);
+  await client.query(`SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL bytea_output = 'hex'`);
+}
+
+export async function exportSnapshot(client: ClientBase): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('SELECT pg_export_snapshot() AS name');
+  return rows[0]?.name ?? '';
+}

@@ -1,0 +1,41 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import { JobHandlers } from '../../platform/jobs/job-handlers.js';
+import { Jobs } from '../../platform/jobs/jobs.js';
+import { VerificationsService, VERIFY } from './verifications.service.js';
+
+const NIGHTLY = 'audit.verify-nightly';
+const DAY_MS = 86_400_000;
+
+/** Verifications too long to wait for, and the one of every night. */
+@Injectable()
+export class VerificationJob implements OnModuleInit {
+  constructor(
+    private readonly verifications: VerificationsService,
+    private readonly handlers: JobHandlers,
+    private readonly jobs: Jobs,
+  ) {}
+
+  onModuleInit(): void {
+    this.handlers.register(
+      VERIFY,
+      async ({ payload }) => {
+        // Of this form: VerificationsService sent it.
+        await this.verifications.run((payload as { id: string }).id);
+      },
+      { transactional: false },
+    );
+    this.handlers.register(
+      NIGHTLY,
+      async () => {
+        await this.verifications.scheduled();
+      },
+      { transactional: false },
+    );
+  }
+
+  @Cron('40 2 * * *', { name: NIGHTLY, timeZone: 'UTC' })
+  async tick(): Promise<void> {
+    await this.jobs.tick(NIGHTLY, DAY_MS);
+  }
+}

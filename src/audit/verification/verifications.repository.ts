@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { type StoredOptions, type Verification } from './verification.js';
+import { type VerificationReport } from './verifier.js';
+
+const COLUMNS = `v.id, v.state, v.requested_by AS "requestedBy", v.options, v.result, v.report, v.created_at AS "createdAt", v.finished_at AS "finishedAt"`;
+
+@Injectable()
+export class VerificationsRepository {
+  constructor(private readonly work: UnitOfWork) {}
+
+  async insert(requestedBy: string, options: StoredOptions): Promise<Verification> {
+    const [row] = await this.work.query<Verification>(
+      `INSERT INTO audit_verification AS v (requested_by, options) VALUES ($1, $2) RETURNING ${COLUMNS}`,
+      [requestedBy, JSON.stringify(options)],
+    );
+    if (!row) throw new Error('The verification was not kept.');
+    return row;
+  }
+
+  async begin(id: string): Promise<Verification | undefined> {
+    const [row] = await this.work.query<Verification>(
+      `UPDATE audit_verification v SET state = 'running' WHERE v.id = $1 AND v.state <> 'done' RETURNING ${COLUMNS}`,
+      [id],
+    );
+    return row;
+  }
+
+  /** Undefined when it had been finished before. */
+  async finish(id: string, report: VerificationReport): Promise<Verification | undefined> {
+    const [row] = await this.work.query<Verification>(
+      `UPDATE audit_verification v SET state = 'done', result = $2, report = $3, finished_at = now()
+        WHERE v.id = $1 AND v.state <> 'done' RETURNING ${COLUMNS}`,
+      [id, report.result, JSON.stringify(report)],
+    );
+    return row;
+  }
+
+  async byId(id: string): Promise<Verification | undefined> {
+    const [row] = await this.work.query<Verification>(`SELECT ${COLUMNS} FROM audit_verification v WHERE v.id = $1`, [id]);
+    return row;
+  }
+
+  /** Newest first, below the id `after`. */
+  async newest(after: string | undefined, limit: number): Promise<Verification[]> {
+    return this.work.query<Verification>(
+      `SELECT ${COLUMNS} FROM audit_verification v WHERE v.id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') ORDER BY v.id DESC LIMIT $2`,
+      [after ?? null, limit],
+    );
+  }
+
+  /** How many events the logs hold, or one of them; undefined when there is no such log. */
+  async eventsIn(log: string | undefined): Promise<number | undefined> {
+    const [row] = await this.work.query<{ events: string | null }>(
+      'SELECT sum(h.size) AS events FROM audit_heads h WHERE h.name = coalesce($1, h.name)',
+      [log ?? null],
+    );
+    return row?.events == null ? undefined : Number(row.events);
+  }
+}

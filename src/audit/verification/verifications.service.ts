@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/app-error.js';
+import { actorName } from '../../platform/context/request-context.js';
+import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { Jobs } from '../../platform/jobs/jobs.js';
+import { Log } from '../../platform/logging/log.js';
+import { AuditTrail } from '../trail/audit-trail.js';
+import { type StoredOptions, type Verification } from './verification.js';
+import { VerificationsRepository } from './verifications.repository.js';
+import { type VerificationOptions, type VerificationReport, Verifier } from './verifier.js';
+
+export const VERIFY = 'audit.verify';
+
+/** Up to so many events are verified while the caller waits. */
+const AT_ONCE = 20_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Verifications that were asked for. Each leaves its result in a row and in the trail. */
+@Injectable()
+export class VerificationsService {
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly verifications: VerificationsRepository,
+    private readonly verifier: Verifier,
+    private readonly jobs: Jobs,
+    private readonly trail: AuditTrail,
+    private readonly log: Log,
+  ) {}
+
+  /** Verifies a small log at once and leaves a large one to a job. Throws `audit_log_not_found`. */
+  async request(options: StoredOptions): Promise<Verification> {
+    const events = await this.verifications.eventsIn(options.log);
+    if (events === undefined) throw AppError.notFound('audit_log', options.log ?? '');
+    if (events <= AT_ONCE) {
+      const report = await this.verifier.verify(instantsOf(options));
+      return this.work.run(async () => this.finish((await this.verifications.insert(actorName(), options)).id, report));
+    }
+    return this.work.run(async () => {
+      const verification = await this.verifications.insert(actorName(), options);
+      await this.jobs.send(VERIFY, { id: verification.id });
+      await this.trail.record({
+        action: 'audit.verification_requested',
+        category: 'access',
+        resource: { type: 'audit_verification', id: verification.id },
+        detail: { ...options },
+      });
+      return verification;
+    });
+  }
+
+  /** Verifies everything, as the nightly job does. */
+  async scheduled(): Promise<Verification> {
+    return this.run((await this.verifications.insert('system', {})).id);
+  }
+
+  /** Runs one that was asked for; one that was finished before is left as it is. */
+  async run(id: string): Promise<Verification> {
+    const verification = await this.verifications.begin(id);
+    if (!verification) return this.get(id);
+    const report = await this.verifier.verify(instantsOf(verification.options));
+    return this.work.run(() => this.finish(id, report));
+  }
+
+  /** Says in the trail, and in the log when it is bad, what came of a verification. */
+  async tell(id: string, report: VerificationReport): Promise<void> {
+    const [first] = report.findings;
+    if (report.result !== 'sound')
+      this.log.error('the audit log is not sound', { result: report.result, findings: report.findingCount, first });
+    await this.trail.record({
+      action: 'audit.verified',
+      category: 'access',
+      severity: report.result === 'sound' ? 'info' : 'critical',
+      outcome: report.result === 'sound' ? 'success' : 'failure',
+      resource: { type: 'audit_verification', id },
+      detail: { result: report.result, findings: report.findingCount, first, logs: report.logs, anchors: report.anchors },
+    });
+  }
+
+  private async finish(id: string, report: VerificationReport): Promise<Verification> {
+    const finished = await this.verifications.finish(id, report);
+    // A worker that had lost the job came first.
+    if (!finished) return this.get(id);
+    await this.tell(id, report);
+    return finished;
+  }
+
+  async get(id: string): Promise<Verification> {
+    const verification = await this.verifications.byId(id);
+    if (!verification) throw AppError.notFound('audit_verification', id);
+    return verification;
+  }
+
+  async list(after: string | undefined, limit: number): Promise<{ items: Verification[]; next: string | null }> {
+    const [key] = after === undefined ? [] : keyOf(after, 1);
+    // A forged cursor is answered like one that cannot be read.
+    if (key !== undefined && !UUID.test(key)) keyOf('', 1);
+    const items = await this.verifications.newest(key, limit + 1);
+    const last = items.length > limit ? items[limit - 1] : undefined;
+    return { items: items.slice(0, limit), next: last ? cursorOf([last.id]) : null };
+  }
+}
+
+function instantsOf({ log, from, to }: StoredOptions): VerificationOptions {
+  return { log, from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
+}
