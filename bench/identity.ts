@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type FastifyRequest } from 'fastify';
 import jwt from 'jsonwebtoken';
 import { createApp } from '../src/app.setup.js';
@@ -67,13 +68,7 @@ async function aKey(app: string, authorization: string): Promise<string> {
 async function checks(stage: Stage): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'cadastre-bench-'));
   const application = await createApp(
-    loadConfig({
-      DATABASE_URL: stage.url,
-      CADASTRE_VAR_DIR: folder,
-      CADASTRE_PORT: '0',
-      CADASTRE_LOG_LEVEL: 'silent',
-      CADASTRE_JOBS: 'false',
-    }),
+    loadConfig({ ...stage.variables, CADASTRE_VAR_DIR: folder, CADASTRE_LOG_LEVEL: 'silent', CADASTRE_JOBS: 'false' }),
   );
   try {
     await application.listen(0, '127.0.0.1');
@@ -112,7 +107,7 @@ async function cpuOfEach(times: number, work: () => unknown): Promise<number> {
   return (user + system) / times;
 }
 
-/** Reads while two hundred people sign in at once, again and again, against reads in peace. */
+/** Reads while two hundred people sign in at once, again and again, waiting when they are told to, against reads in peace. */
 async function storm(stage: Stage, app: string, authorization: string, paths: string[]): Promise<void> {
   await stage.sql(
     `INSERT INTO users (username, password_hash) SELECT 'storm-' || n, (SELECT password_hash FROM users WHERE username = 'bench') FROM generate_series(1, $1::int) n`,
@@ -124,7 +119,7 @@ async function storm(stage: Stage, app: string, authorization: string, paths: st
     let over = false;
     const people = Array.from({ length: STORM }, async (_, n) => {
       while (!over) {
-        const { status } = await fetch(`${app}/api/v1/auth/login`, {
+        const { status, headers } = await fetch(`${app}/api/v1/auth/login`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify({ username: `storm-${n + 1}`, password: PASSWORD }),
@@ -133,6 +128,8 @@ async function storm(stage: Stage, app: string, authorization: string, paths: st
           return answer;
         });
         answers[status === 200 ? 'in' : status === 503 ? 'busy' : 'other']++;
+        // As a client does that reads the answer; one that does not is for the rate limit of its address.
+        if (status === 503) await delay(Number(headers.get('retry-after')) * 1000 * (1 + Math.random()));
       }
     });
     const latency = await reads(ms);

@@ -19,6 +19,11 @@ export class PasswordHasher {
   /** Costs what a real one costs, and no password is known to match it. */
   private readonly dummy = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$${unpadded(16)}$${unpadded(32)}`;
 
+  /** Throws `login_busy` at once when too many wait already, before anything is spent on one more. */
+  requireRoom(): void {
+    this.gate.requireRoom();
+  }
+
   /** A PHC string. Passwords are compared by Unicode's composed form, so that one typed on another keyboard still matches. */
   hash(password: string): Promise<string> {
     return this.gate.run(() => hash(password.normalize('NFC'), COST));

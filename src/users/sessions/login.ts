@@ -35,7 +35,8 @@ export class Login {
    * Opens a session, or asks for a second factor. Throws `login_failed`, the same and after the same work, whether the password is wrong,
    * the account inactive or the name unknown; also what LoginThrottle.attempt() and AdministratorNetworks.require() throw.
    */
-  signIn(typed: string, password: string, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
+  async signIn(typed: string, password: string, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
+    this.hasher.requireRoom();
     const name = loginName(typed);
     return this.throttle.attempt(name, async (attempt) => {
       const first = await this.once(name, password, mode, attempt);
