@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { type Agent } from 'supertest';
-import { type Assignment, rightsOf } from '../src/users/roles/effective-rights.js';
+import { type Assignment, effectiveRights } from '../src/users/roles/effective-rights.js';
 import { UnitOfWork } from '../src/platform/database/unit-of-work.js';
 import { newKey } from '../src/users/api-keys/key-format.js';
 import { excessOf } from '../src/users/api-keys/key-rights.js';
@@ -287,7 +287,7 @@ describe('API keys', () => {
           WHERE ur.user_id = $1 GROUP BY r.name, ur.networks`,
         [user.id],
       );
-      const held = rightsOf(assignments.map((a): Assignment => ({ ...a, vrfIds: null })));
+      const held = effectiveRights(assignments.map((a): Assignment => ({ ...a, vrfIds: null })));
       const ownerId = (await createUser(t, { roles: ['admin'] })).id;
       const asked = fc.record({
         kind: fc.constantFrom<'owner' | 'tenant'>('owner', 'tenant'),

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { containsNetwork, type IpNetwork, parseNetwork } from './ip-address.js';
+import { containsNetwork, isAmong, type IpNetwork, parseIp, parseNetwork } from './ip-address.js';
 
 describe('networks', () => {
   it.each([
@@ -25,6 +25,9 @@ describe('networks', () => {
     '',
     '/8',
     '::ffff:192.0.2.0/120',
+    '::ffff:10.0.0.0/104',
+    '2001:db8::1/32',
+    'ten/8',
     'a/8',
   ])('U13: %s is no network', (text) => {
     expect(parseNetwork(text)).toBeUndefined();
@@ -44,5 +47,18 @@ describe('networks', () => {
       }),
     );
     expect(containsNetwork(parseNetwork('::/0')!, parseNetwork('10.0.0.0/8')!)).toBe(false);
+  });
+
+  it.each([
+    ['10.1.2.3', ['10.0.0.0/8'], true],
+    ['11.1.2.3', ['10.0.0.0/8', '192.0.2.0/24'], false],
+    ['2001:db8::7', ['10.0.0.0/8', '2001:db8::/32'], true],
+    ['::1', ['0.0.0.0/0'], false],
+  ])('K2, U18: %s in %j: %s', (address, networks, is) => {
+    expect(isAmong(parseIp(address)!, networks)).toBe(is);
+  });
+
+  it('K2: what is no address is none', () => {
+    expect(parseIp('no address')).toBeUndefined();
   });
 });

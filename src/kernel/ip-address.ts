@@ -37,6 +37,14 @@ export function isInside(address: IpAddress, network: IpNetwork): boolean {
   return address.family === network.family && startOf(network, address.value) === network.value;
 }
 
+/** Whether a list of networks in CIDR form has the address. */
+export function isAmong(ip: IpAddress, networks: readonly string[]): boolean {
+  return networks.some((text) => {
+    const one = parseNetwork(text);
+    return one !== undefined && isInside(ip, one);
+  });
+}
+
 /** Whether every address of the inner network is one of the outer's. */
 export function containsNetwork(outer: IpNetwork, inner: IpNetwork): boolean {
   return outer.length <= inner.length && isInside(inner, outer);

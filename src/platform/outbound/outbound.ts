@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
-import { parseIp } from '../../kernel/ip-address.js';
+import { isAmong, parseIp } from '../../kernel/ip-address.js';
 import { Settings } from '../settings/settings.js';
 import { allowedNetworks, timeoutMs } from './outbound-settings.js';
 import { type CheckedAddress, only, sendPinned } from './pinned-request.js';
 import { Resolver } from './resolver.js';
-import { isAmong, specialKind } from './special-networks.js';
+import { specialKind } from './special-networks.js';
 
 interface HostAndPort {
   host: string;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { parseIp } from '../../kernel/ip-address.js';
-import { isAmong, specialKind } from './special-networks.js';
+import { isAmong, parseIp } from '../../kernel/ip-address.js';
+import { specialKind } from './special-networks.js';
 
 const kindOf = (text: string): string | undefined => specialKind(parseIp(text)!);
 

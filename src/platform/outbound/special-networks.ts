@@ -33,14 +33,6 @@ export function specialKind(ip: IpAddress): string | undefined {
   return special.find(({ networks }) => networks.some((one) => isInside(ip, one)))?.kind ?? embeddedKind(ip);
 }
 
-/** Whether a list of networks in CIDR form has the address. */
-export function isAmong(ip: IpAddress, networks: readonly string[]): boolean {
-  return networks.some((text) => {
-    const one = parseNetwork(text);
-    return one !== undefined && isInside(ip, one);
-  });
-}
-
 /** An IPv6 address that leads to an IPv4 one is what that is: RFC 6052 §2.1, RFC 3056 §2. */
 function embeddedKind(ip: IpAddress): string | undefined {
   if (isInside(ip, NAT64)) return specialKind({ family: 4, value: ip.value & 0xffff_ffffn });

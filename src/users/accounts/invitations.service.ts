@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hashOfSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
@@ -27,7 +27,7 @@ export class InvitationsService {
    * `role_not_invitable`, `rights_exceeded`, and `forbidden` when roles are named by somebody who may not assign any.
    */
   invite(email: string, roles?: readonly string[]): Promise<{ invitation: OpenInvitation; token: string }> {
-    const token = randomBytes(32).toString('base64url');
+    const token = newSecret();
     const given = roles ?? defaultRoles;
     return this.work.run(async () => {
       await this.administrators.share();
@@ -39,7 +39,7 @@ export class InvitationsService {
       const invitation = await this.invitations.insert({
         email,
         roles: given,
-        tokenHash: hashOf(token),
+        tokenHash: hashOfSecret(token),
         invitedBy: actorName(),
         inviterId,
       });
@@ -74,7 +74,7 @@ export class InvitationsService {
 
   /** Whether the token is one of an open invitation; whether it is still good is for redeem() to say. */
   isOpen(token: string): Promise<boolean> {
-    return this.invitations.exists(hashOf(token));
+    return this.invitations.exists(hashOfSecret(token));
   }
 
   /**
@@ -83,7 +83,7 @@ export class InvitationsService {
    */
   async redeem(token: string, username: string): Promise<OpenInvitation | undefined> {
     await this.administrators.share();
-    const invitation = await this.invitations.take({ tokenHash: hashOf(token) });
+    const invitation = await this.invitations.take({ tokenHash: hashOfSecret(token) });
     if (!invitation) return undefined;
     const { id, inviterId, roles, userId, email } = invitation;
     if (inviterId === null || !(await this.authority.mayStillGrant(inviterId, roles))) return undefined;
@@ -111,8 +111,4 @@ export class InvitationsService {
 function emailTaken(): AppError {
   const [code, detail] = ['email_taken', 'Another account has this e-mail address.'];
   return new AppError('conflict', 'email_taken', detail, { errors: [{ pointer: '/email', code, detail }] });
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }

@@ -5,7 +5,7 @@ import { currentContext, type Principal } from '../../platform/context/request-c
 import { KeyAlarms } from './events/key-alarms.js';
 import { type KeyRecord } from './key-directory.js';
 import { KeyProof } from './key-proof.js';
-import { isInside } from './network-limits.js';
+import { isAmong, parseIp } from '../../kernel/ip-address.js';
 import { UsageRecorder } from './usage/usage-recorder.js';
 
 /**
@@ -57,7 +57,8 @@ function refusalOf(
   if (state === 'expired') return 'expired_use';
   // Its end came within the second that the database's answer is remembered.
   if (performance.now() >= endsAt) return state === 'in_grace' ? 'revoked_use' : 'expired_use';
-  if (addressRanges && !isInside(currentContext()?.clientAddress ?? '', addressRanges)) return 'address_denied';
+  const address = parseIp(currentContext()?.clientAddress ?? '');
+  if (addressRanges && !(address && isAmong(address, addressRanges))) return 'address_denied';
   if (allowedOrigins && (origin === undefined || !allowedOrigins.includes(origin))) return 'address_denied';
   return undefined;
 }

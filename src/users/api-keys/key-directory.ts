@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { type NetworkGrant, type NetworkScope, type Principal } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { BriefMemory } from '../brief-memory.js';
-import { type Assignment, ASSIGNMENTS, rightsOf } from '../roles/effective-rights.js';
+import { type Assignment, ASSIGNMENTS, effectiveRights } from '../roles/effective-rights.js';
 import { type KeyKind } from './key-format.js';
 import { type Granted, type Rights, rightsOfKey } from './key-rights.js';
 import { type KeyState } from './key.js';
 import { STATE } from './keys.repository.js';
-import { intersection } from './network-limits.js';
+import { intersection } from '../roles/network-scopes.js';
 
 interface Row {
   id: string;
@@ -111,7 +111,7 @@ export class KeyDirectory {
 
 /** Nothing but a new password is permitted to whoever must change theirs, nor to their own keys. Other kinds serve accounts nobody signs in to. */
 function sourceOf({ kind, assignments, mustChangePassword }: Row): Rights {
-  return kind === 'owner' && mustChangePassword ? { permissions: new Set() } : rightsOf(assignments);
+  return kind === 'owner' && mustChangePassword ? { permissions: new Set() } : effectiveRights(assignments);
 }
 
 /** The key's own limits, and the pools of its project. */

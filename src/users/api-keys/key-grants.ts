@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { type Assignment, ASSIGNMENTS, rightsOf } from '../roles/effective-rights.js';
+import { type Assignment, ASSIGNMENTS, effectiveRights } from '../roles/effective-rights.js';
 import { SUPERUSER } from '../roles/system-roles.js';
 import { type KeyKind } from './key-format.js';
 import { excessOf, isGrantable } from './key-rights.js';
@@ -39,7 +39,7 @@ export class KeyGrants {
     const maker = await this.maker();
     if (kind === 'admin' && !isSuperuser(maker))
       throw new AppError('forbidden', 'superuser_required', 'Only a superuser may do this with a key of the kind admin.');
-    const excess = excessOf({ permissions, limits }, rightsOf(maker), kind);
+    const excess = excessOf({ permissions, limits }, effectiveRights(maker), kind);
     if (excess.length > 0)
       throw new AppError('forbidden', 'exceeds_your_rights', 'A key cannot be given more than you hold yourself.', {
         meta: { permissions: excess },

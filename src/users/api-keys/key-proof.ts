@@ -7,7 +7,7 @@ import { KeyDigests } from './key-digests.js';
 import { KeyDirectory, type KeyRecord } from './key-directory.js';
 import { parseKey } from './key-format.js';
 import { rightsOfKey } from './key-rights.js';
-import { intersection } from './network-limits.js';
+import { intersection } from '../roles/network-scopes.js';
 import { handleOf, verified } from './tenant-token-format.js';
 
 export interface Proof {

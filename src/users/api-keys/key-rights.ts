@@ -1,7 +1,7 @@
 import { aboutNetworks, aboutOneself, personal } from '../../platform/auth/permissions.js';
 import { type NetworkScope, type Principal } from '../../platform/context/request-context.js';
 import { type KeyKind } from './key-format.js';
-import { intersection, isWithin } from './network-limits.js';
+import { intersection, isWithin } from '../roles/network-scopes.js';
 
 /** What somebody holds. */
 export type Rights = Pick<Principal, 'permissions' | 'scopes'>;

@@ -21,7 +21,7 @@ import { permissions } from '../../platform/auth/permissions.js';
 import { OffsetPage } from '../../platform/http/paging.dto.js';
 import { type KeyKind, keyKinds } from './key-format.js';
 import { type KeyState, keyStates, type RevokeReason } from './key.js';
-import { networkOf } from './network-limits.js';
+import { parseNetwork } from '../../kernel/ip-address.js';
 
 const ORIGIN = /^https?:\/\/[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::\d{1,5})?$/;
 
@@ -35,7 +35,7 @@ const Networks = (): PropertyDecorator =>
       {
         name: 'isNetwork',
         validator: {
-          validate: (value) => typeof value === 'string' && networkOf(value) !== undefined,
+          validate: (value) => typeof value === 'string' && parseNetwork(value) !== undefined,
           defaultMessage: () => 'must be networks such as 10.0.0.0/8, without host bits',
         },
       },

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, IsUUID, Max, Min, ValidateBy } from 'class-validator';
 import { permissions } from '../../platform/auth/permissions.js';
-import { networkOf } from './network-limits.js';
+import { parseNetwork } from '../../kernel/ip-address.js';
 
 const List = (): PropertyDecorator => applyDecorators(IsArray(), ArrayMinSize(1), ArrayMaxSize(100), ArrayUnique());
 
@@ -40,7 +40,7 @@ export class CreateTenantToken {
     {
       name: 'isNetwork',
       validator: {
-        validate: (value) => typeof value === 'string' && networkOf(value) !== undefined,
+        validate: (value) => typeof value === 'string' && parseNetwork(value) !== undefined,
         defaultMessage: () => 'must be networks such as 10.0.0.0/8, without host bits',
       },
     },

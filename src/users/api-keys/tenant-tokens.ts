@@ -6,7 +6,7 @@ import { currentContext, type NetworkScope, type Principal } from '../../platfor
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { KeyDigests } from './key-digests.js';
 import { KeyDirectory, type KeyRecord } from './key-directory.js';
-import { intersection, isWithin } from './network-limits.js';
+import { intersection, isWithin } from '../roles/network-scopes.js';
 import { type CreateTenantToken, type TokenPreset } from './tenant-token.dto.js';
 import { sign } from './tenant-token-format.js';
 

@@ -1,10 +1,10 @@
-import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Attempt, LoginThrottle } from '../sessions/login-throttle.js';
 import { LoginEvents } from '../sessions/login-events.js';
+import { disguise } from '../sessions/login-name.js';
 import { type Account } from '../accounts/account.js';
 import { type Provider, type Vouched } from './provider.js';
 
@@ -41,7 +41,7 @@ export class ProviderLoginEvents {
    */
   async failed(provider: Provider, reason: string, who: { typed?: string; vouched?: Vouched; attempt?: Attempt } = {}): Promise<void> {
     const resource = { type: 'user', id: 'unknown' };
-    const disguised = who.typed === undefined ? {} : this.disguised(who.typed);
+    const disguised = who.typed === undefined ? {} : disguise(who.typed, this.keys.auditWriter);
     await this.work.run(async () => {
       await this.audit.record({
         action: 'login.failed',
@@ -53,11 +53,5 @@ export class ProviderLoginEvents {
       });
       if (who.attempt) await this.logins.counted(who.attempt, resource, disguised);
     });
-  }
-
-  /** The same as for passwords of our own, so that one name tried everywhere shows as one. */
-  private disguised(username: string): Record<string, string> {
-    const digest = createHmac('sha256', this.keys.auditWriter).update(`login name\0${username}`).digest('base64url');
-    return { usernameBegins: username.slice(0, 2), usernameDigest: digest };
   }
 }

@@ -10,7 +10,8 @@ import { ProviderSessions } from './provider-sessions.js';
 import { isOidc, isSaml, type Provider, type Vouched } from './provider.js';
 import { noProvider, ProvidersRepository } from './providers.repository.js';
 import { type Departure } from './redirect.js';
-import { hashOf, isToken, newToken, type Pending, RedirectsRepository, type Returned } from './redirects.repository.js';
+import { hashOfSecret, isSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
+import { type Pending, RedirectsRepository, type Returned } from './redirects.repository.js';
 import { localPath, withCode } from './return-path.js';
 import { SamlSignIn } from './saml/saml-sign-in.js';
 
@@ -39,11 +40,11 @@ export class RedirectSignIn {
   async start(slug: string, returnTo: string | undefined, presented: string | undefined, userId: string | null = null): Promise<Departing> {
     const path = localPath(returnTo ?? '/');
     const provider = await this.providers.enabledBySlug(slug);
-    const state = newToken();
+    const state = newSecret();
     const { url, kept } = await this.depart(provider, state);
     // A browser with two tabs keeps its cookie: both may come back.
-    const binding = isToken(presented) ? presented : newToken();
-    await this.redirects.insert(provider.id, state, { userId, bindingHash: hashOf(binding), kept, returnTo: path });
+    const binding = isSecret(presented) ? presented : newSecret();
+    await this.redirects.insert(provider.id, state, { userId, bindingHash: hashOfSecret(binding), kept, returnTo: path });
     return { authorizationUrl: url, binding };
   }
 
@@ -125,5 +126,5 @@ function redirectRefused(cause: unknown): AppError {
 }
 
 function isBoundTo({ bindingHash }: { bindingHash: Buffer }, binding: string | undefined): boolean {
-  return isToken(binding) && timingSafeEqual(hashOf(binding), bindingHash);
+  return isSecret(binding) && timingSafeEqual(hashOfSecret(binding), bindingHash);
 }

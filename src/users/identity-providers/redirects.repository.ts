@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hashOfSecret, isSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable } from '@nestjs/common';
 import { SecretBox } from '../../platform/crypto/secret-box.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -21,8 +21,6 @@ export interface Returned {
   vouched: Vouched;
 }
 
-const TOKEN = /^[\w-]{43}$/;
-
 /** Sign-ins under way. What only their browser knows is kept as a hash, what only we need is sealed; both are good for one use. */
 @Injectable()
 export class RedirectsRepository {
@@ -36,7 +34,7 @@ export class RedirectsRepository {
       // Swept here: whoever makes rows pays for it, and there are never more than ten minutes' worth.
       for (const table of ['sign_in_redirects', 'sign_in_codes', 'provider_messages'])
         await this.work.queryInside(`DELETE FROM ${table} WHERE expires_at < now()`);
-      const hash = hashOf(state);
+      const hash = hashOfSecret(state);
       await this.work.queryInside(
         `INSERT INTO sign_in_redirects (state_hash, provider_id, user_id, binding_hash, sealed, return_to) VALUES ($1, $2, $3, $4, $5, $6)`,
         [hash, providerId, userId, bindingHash, this.box.seal(JSON.stringify(kept), purpose('redirect', hash)), returnTo],
@@ -46,8 +44,8 @@ export class RedirectsRepository {
 
   /** Undefined when it is unknown, expired or taken. */
   async take(providerId: string, state: string): Promise<Pending | undefined> {
-    if (!TOKEN.test(state)) return undefined;
-    const hash = hashOf(state);
+    if (!isSecret(state)) return undefined;
+    const hash = hashOfSecret(state);
     const [row] = await this.work.query<Omit<Pending, 'kept'> & { sealed: Buffer }>(
       `DELETE FROM sign_in_redirects WHERE state_hash = $1 AND provider_id = $2 AND expires_at > now()
        RETURNING user_id AS "userId", binding_hash AS "bindingHash", sealed, return_to AS "returnTo"`,
@@ -60,8 +58,8 @@ export class RedirectsRepository {
 
   /** A code for what a provider said, to be collected within a minute. */
   async insertCode({ providerId, userId, bindingHash, vouched }: Returned): Promise<string> {
-    const code = newToken();
-    const hash = hashOf(code);
+    const code = newSecret();
+    const hash = hashOfSecret(code);
     await this.work.query('INSERT INTO sign_in_codes (code_hash, provider_id, user_id, binding_hash, sealed) VALUES ($1, $2, $3, $4, $5)', [
       hash,
       providerId,
@@ -74,8 +72,8 @@ export class RedirectsRepository {
 
   /** Undefined when it is unknown, expired or taken. */
   async takeCode(code: string): Promise<Returned | undefined> {
-    if (!TOKEN.test(code)) return undefined;
-    const hash = hashOf(code);
+    if (!isSecret(code)) return undefined;
+    const hash = hashOfSecret(code);
     const [row] = await this.work.query<Omit<Returned, 'vouched'> & { sealed: Buffer }>(
       `DELETE FROM sign_in_codes WHERE code_hash = $1 AND expires_at > now()
        RETURNING provider_id AS "providerId", user_id AS "userId", binding_hash AS "bindingHash", sealed`,
@@ -85,19 +83,6 @@ export class RedirectsRepository {
     const { sealed, ...returned } = row;
     return { ...returned, vouched: JSON.parse(this.box.open(sealed, purpose('code', hash))) as Vouched };
   }
-}
-
-/** 256 bits. */
-export function newToken(): string {
-  return randomBytes(32).toString('base64url');
-}
-
-export function isToken(text: string | undefined): text is string {
-  return text !== undefined && TOKEN.test(text);
-}
-
-export function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }
 
 function purpose(what: string, hash: Buffer): string {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { hash, type Options, verify } from '@node-rs/argon2';
 import { AppError } from '../../kernel/app-error.js';
-import { BoundedGate } from './bounded-gate.js';
+import { BoundedGate } from '../../kernel/bounded-gate.js';
 
 /** The least OWASP accepts for argon2id, which is the library's default algorithm. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } satisfies Options;

@@ -1,5 +1,6 @@
 import { aboutNetworks, aboutOneself } from '../../platform/auth/permissions.js';
-import { type NetworkGrant, type NetworkScope, type Principal } from '../../platform/context/request-context.js';
+import { type NetworkScope, type Principal } from '../../platform/context/request-context.js';
+import { type Grant, rightsOf } from './rights.js';
 import { ADMIN, SUPERUSER } from './system-roles.js';
 
 /** A role somebody has at this moment, and where. */
@@ -17,20 +18,27 @@ export const ASSIGNMENTS = `
      FROM user_roles ur JOIN roles r ON r.id = ur.role_id
     WHERE ur.user_id = u.id AND (ur.expires_at IS NULL OR ur.expires_at > now()))`;
 
-/** What assignments add up to: a permission held without limit anywhere is held everywhere; otherwise its limits are alternatives. */
-export function rightsOf(assignments: readonly Assignment[]): Required<Pick<Principal, 'permissions' | 'scopes' | 'limitClass'>> {
-  const everywhere = new Set<string>();
-  const somewhere = new Map<string, NetworkGrant[]>();
-  for (const { permissions, vrfIds, networks } of assignments) {
-    const limited = vrfIds !== null || networks !== null;
-    for (const permission of permissions) {
-      if (!limited || aboutOneself.has(permission)) everywhere.add(permission);
-      else if (aboutNetworks.has(permission)) somewhere.set(permission, [...(somewhere.get(permission) ?? []), { vrfIds, networks }]);
-    }
-  }
-  const scopes = new Map<string, NetworkScope>([...somewhere].filter(([permission]) => !everywhere.has(permission)));
-  const administers = assignments.some(
-    ({ role, vrfIds, networks }) => vrfIds === null && networks === null && [SUPERUSER, ADMIN].includes(role),
-  );
-  return { permissions: new Set([...everywhere, ...scopes.keys()]), scopes, limitClass: administers ? 'admin' : 'user' };
+/** What assignments let their holder do: all that they give, except that a limited one gives nothing that is about more than networks. */
+export function effectiveRights(assignments: readonly Assignment[]): Required<Pick<Principal, 'permissions' | 'scopes' | 'limitClass'>> {
+  const rights = [...rightsOf(assignments.flatMap(grantsOf))];
+  const scopes = rights.flatMap(([permission, where]): [string, NetworkScope][] => (where === 'everywhere' ? [] : [[permission, where]]));
+  const administers = assignments.some((assignment) => !isLimited(assignment) && [SUPERUSER, ADMIN].includes(assignment.role));
+  return {
+    permissions: new Set(rights.map(([permission]) => permission)),
+    scopes: new Map(scopes),
+    limitClass: administers ? 'admin' : 'user',
+  };
+}
+
+function grantsOf(assignment: Assignment): Grant[] {
+  if (!isLimited(assignment)) return [assignment];
+  const { permissions, vrfIds, networks } = assignment;
+  return [
+    { permissions: permissions.filter((permission) => aboutOneself.has(permission)), vrfIds: null, networks: null },
+    { permissions: permissions.filter((permission) => aboutNetworks.has(permission)), vrfIds, networks },
+  ];
+}
+
+function isLimited({ vrfIds, networks }: Assignment): boolean {
+  return vrfIds !== null || networks !== null;
 }

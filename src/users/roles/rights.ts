@@ -1,5 +1,5 @@
-import { containsNetwork, type IpNetwork, parseNetwork } from '../../kernel/ip-address.js';
 import { type NetworkGrant, type NetworkScope } from '../../platform/context/request-context.js';
+import { isWithin } from './network-scopes.js';
 
 /** What somebody may do, and where. A permission that is absent holds nowhere. */
 export type Rights = ReadonlyMap<string, NetworkScope | 'everywhere'>;
@@ -35,30 +35,5 @@ export function covers(held: Rights, asked: Rights): boolean {
 
 function holdsThere(held: NetworkScope | 'everywhere' | undefined, asked: NetworkScope | 'everywhere'): boolean {
   if (held === 'everywhere') return true;
-  if (held === undefined || asked === 'everywhere') return false;
-  const parsed = held.map(({ vrfIds, networks }) => ({ vrfIds, spans: networks && spansOf(networks) }));
-  return asked.every((grant) =>
-    (grant.vrfIds ?? [null]).every((vrfId) =>
-      (grant.networks === null ? [null] : spansOf(grant.networks)).every((span) =>
-        parsed.some((by) => holdsVrf(by.vrfIds, vrfId) && holdsSpan(by.spans, span)),
-      ),
-    ),
-  );
-}
-
-/** Null on the right asks for all of them. */
-function holdsVrf(held: readonly string[] | null, asked: string | null): boolean {
-  return held === null || (asked !== null && held.includes(asked));
-}
-
-function holdsSpan(held: readonly IpNetwork[] | null, asked: IpNetwork | null): boolean {
-  return held === null || (asked !== null && held.some((span) => containsNetwork(span, asked)));
-}
-
-function spansOf(networks: readonly string[]): IpNetwork[] {
-  return networks.map((network) => {
-    const span = parseNetwork(network);
-    if (!span) throw new Error(`${network} is no network.`);
-    return span;
-  });
+  return held !== undefined && asked !== 'everywhere' && isWithin(asked, held);
 }

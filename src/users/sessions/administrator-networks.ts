@@ -1,7 +1,7 @@
-import { BlockList, isIP } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
+import { isAmong, parseIp } from '../../kernel/ip-address.js';
 import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ADMINISTERS } from './session-life.js';
@@ -39,12 +39,6 @@ export class AdministratorNetworks {
 }
 
 function within(address: string, networks: readonly string[]): boolean {
-  if (isIP(address) === 0) return false;
-  const list = new BlockList();
-  for (const network of networks) {
-    const [base = '', length] = network.split('/');
-    const family = isIP(base) === 6 ? 'ipv6' : 'ipv4';
-    if (isIP(base) !== 0) list.addSubnet(base, Number(length ?? (family === 'ipv6' ? 128 : 32)), family);
-  }
-  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const ip = parseIp(address);
+  return ip !== undefined && isAmong(ip, networks);
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { nameDigest } from './login-name.js';
+import { disguise } from './login-name.js';
 import { type Attempt, LoginThrottle } from './login-throttle.js';
 
 interface Known {
@@ -42,7 +42,7 @@ export class LoginEvents {
 
   async failed(attempt: Attempt, name: string, account: Known | undefined, reason: Reason): Promise<void> {
     const resource = account ? { type: 'user', id: account.id, name: account.username } : { type: 'user', id: 'unknown' };
-    const disguised = account ? {} : this.disguised(name);
+    const disguised = account ? {} : disguise(name, this.keys.auditWriter);
     await this.work.run(async () => {
       await this.audit.record({
         action: 'login.failed',
@@ -72,10 +72,5 @@ export class LoginEvents {
       resource,
       detail: { network: attempt.network, lockedSeconds, ...disguised },
     });
-  }
-
-  /** Enough to see that somebody tries one name over and over; what was typed may have been a password, so it is not kept. */
-  private disguised(name: string): Record<string, string> {
-    return { usernameBegins: name.slice(0, 2), usernameDigest: nameDigest(name, this.keys.auditWriter).toString('base64url') };
   }
 }

@@ -9,3 +9,8 @@ export function loginName(typed: string): string {
 export function nameDigest(name: string, key: KeyObject): Buffer {
   return createHmac('sha256', key).update(`login name\0${name}`).digest();
 }
+
+/** Enough to see that somebody tries one name over and over; what was typed may have been a password, so it is not kept. */
+export function disguise(name: string, key: KeyObject): Record<string, string> {
+  return { usernameBegins: name.slice(0, 2), usernameDigest: nameDigest(name, key).toString('base64url') };
+}

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hashOfSecret, isSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable } from '@nestjs/common';
 import { type Json, toJson } from '../../kernel/canonical-json.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -18,7 +18,6 @@ interface Issue {
   alone?: boolean;
 }
 
-const FORM = /^[\w-]{43}$/;
 const FOUND = `user_id AS "userId", detail`;
 
 /** 256 random bits that are good once and for a short while. The database has their hash alone. */
@@ -27,14 +26,14 @@ export class OneTimeTokens {
   constructor(private readonly work: UnitOfWork) {}
 
   async issue(purpose: TokenPurpose, { userId, detail = {}, seconds, alone = false }: Issue): Promise<{ token: string; expiresAt: Date }> {
-    const token = randomBytes(32).toString('base64url');
+    const token = newSecret();
     return this.work.run(async () => {
       if (alone && userId !== undefined) await this.voidAll(purpose, userId);
       const [row] = await this.work.query<{ expiresAt: Date }>(
         `INSERT INTO one_time_tokens (token_hash, purpose, user_id, detail, expires_at)
          VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
          RETURNING expires_at AS "expiresAt"`,
-        [hashOf(token), purpose, userId ?? null, JSON.stringify(toJson(detail)), seconds],
+        [hashOfSecret(token), purpose, userId ?? null, JSON.stringify(toJson(detail)), seconds],
       );
       if (!row) throw new Error('INSERT … RETURNING gave no row.');
       return { token, expiresAt: row.expiresAt };
@@ -43,20 +42,20 @@ export class OneTimeTokens {
 
   /** What the token stands for, without using it up. */
   async look(purpose: TokenPurpose, token: string): Promise<OneTimeToken | undefined> {
-    if (!FORM.test(token)) return undefined;
+    if (!isSecret(token)) return undefined;
     const [found] = await this.work.query<OneTimeToken>(
       `SELECT ${FOUND} FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > now()`,
-      [hashOf(token), purpose],
+      [hashOfSecret(token), purpose],
     );
     return found;
   }
 
   /** Uses the token up: of many callers at once one gets it, and only if the open unit of work commits. */
   async take(purpose: TokenPurpose, token: string): Promise<OneTimeToken | undefined> {
-    if (!FORM.test(token)) return undefined;
+    if (!isSecret(token)) return undefined;
     const [taken] = await this.work.query<OneTimeToken>(
       `DELETE FROM one_time_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > now() RETURNING ${FOUND}`,
-      [hashOf(token), purpose],
+      [hashOfSecret(token), purpose],
     );
     return taken;
   }
@@ -69,8 +68,4 @@ export class OneTimeTokens {
   async forgetOld(): Promise<number> {
     return (await this.work.query('DELETE FROM one_time_tokens WHERE expires_at < now() RETURNING purpose')).length;
   }
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }

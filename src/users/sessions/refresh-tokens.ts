@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hashOfSecret, isSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
@@ -29,8 +29,6 @@ interface Presented {
   sealedSuccessor: Buffer | null;
   inGrace: boolean;
 }
-
-const FORM = /^[\w-]{43}$/;
 
 /**
  * Opaque, single use, known to the database by their hash alone. A session has one live token; each use makes its successor. A token used
@@ -68,14 +66,14 @@ export class RefreshTokens {
 
   /** Throws `refresh_refused` for a token that is unknown, of a session that is over, or used before; the last ends the session. */
   async rotate(token: string): Promise<TokenPair> {
-    const pair = FORM.test(token) ? await this.work.run(() => this.exchange(token)) : undefined;
+    const pair = isSecret(token) ? await this.work.run(() => this.exchange(token)) : undefined;
     // Thrown only now: that a stolen token ended its session has to be committed.
     if (!pair) throw new AppError('unauthenticated', 'refresh_refused', 'This refresh token is no longer good; sign in again.');
     return pair;
   }
 
   private async exchange(token: string): Promise<TokenPair | undefined> {
-    const hash = hashOf(token);
+    const hash = hashOfSecret(token);
     const owner = await this.lockOwner(hash);
     if (!owner?.live) return undefined;
     // Read by a second statement, under the lock of the session: it sees what the caller before us did.
@@ -105,7 +103,7 @@ export class RefreshTokens {
   }
 
   private async succeed(token: string, hash: Buffer, owner: Owner): Promise<string> {
-    const successor = newToken();
+    const successor = newSecret();
     await this.work.queryInside('UPDATE refresh_tokens SET used_at = clock_timestamp(), sealed_successor = $2 WHERE token_hash = $1', [
       hash,
       seal(token, successor),
@@ -120,8 +118,8 @@ export class RefreshTokens {
     await this.audit.record({ action: 'session.refresh_reused', category: 'access', severity: 'high', outcome: 'denied', ...about(owner) });
   }
 
-  private async insert(sessionId: string, token = newToken()): Promise<string> {
-    await this.work.queryInside('INSERT INTO refresh_tokens (token_hash, session_id) VALUES ($1, $2)', [hashOf(token), sessionId]);
+  private async insert(sessionId: string, token = newSecret()): Promise<string> {
+    await this.work.queryInside('INSERT INTO refresh_tokens (token_hash, session_id) VALUES ($1, $2)', [hashOfSecret(token), sessionId]);
     return token;
   }
 
@@ -129,14 +127,6 @@ export class RefreshTokens {
     const { token: accessToken, expiresInSeconds } = this.accessTokens.issue(of.userId, of.id, of.expiresAt);
     return { accessToken, expiresInSeconds, refreshToken, sessionExpiresAt: of.expiresAt, mustChangePassword: of.mustChangePassword };
   }
-}
-
-function newToken(): string {
-  return randomBytes(32).toString('base64url');
-}
-
-function hashOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
 }
 
 function about(owner: Owner): { resource: { type: string; id: string }; actor: { kind: string; id: string; name: string } } {

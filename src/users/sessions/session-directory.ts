@@ -1,11 +1,11 @@
+import { hashOfSecret, isSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { CredentialChecks } from '../../platform/auth/credential-checks.js';
 import { type Principal } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Log } from '../../platform/logging/log.js';
 import { BriefMemory } from '../brief-memory.js';
-import { type Assignment, ASSIGNMENTS, rightsOf } from '../roles/effective-rights.js';
-import { CONSOLE_SECRET_FORM, consoleSecretHash } from './console-cookie.js';
+import { type Assignment, ASSIGNMENTS, effectiveRights } from '../roles/effective-rights.js';
 import { ASKS_SECOND_FACTOR, isLive, NOTE_USE, SECOND_FACTORS } from './session-life.js';
 import { SignInSettings } from './sign-in-settings.js';
 
@@ -57,8 +57,8 @@ export class SessionDirectory implements OnModuleInit {
   }
 
   private async principalOfConsole(cookie: string): Promise<Principal | undefined> {
-    if (!CONSOLE_SECRET_FORM.test(cookie)) return undefined;
-    const hash = consoleSecretHash(cookie);
+    if (!isSecret(cookie)) return undefined;
+    const hash = hashOfSecret(cookie);
     return this.memory.recall(hash.toString('latin1'), () => this.read(BY_COOKIE, [hash]));
   }
 
@@ -77,7 +77,7 @@ export class SessionDirectory implements OnModuleInit {
   private async read(sql: string, parameters: unknown[]): Promise<Principal | undefined> {
     const [row] = await this.work.query<Row>(sql, [this.settings.idleSeconds, this.settings.administratorIdleSeconds, ...parameters]);
     if (!row) return undefined;
-    const { permissions, scopes, limitClass } = rightsOf(row.assignments);
+    const { permissions, scopes, limitClass } = effectiveRights(row.assignments);
     if (row.unnoted) this.note(row.sessionId);
     const restricted = row.mustChangePassword || row.asksSecondFactor;
     return {

@@ -1,5 +1,5 @@
+import { hashOfSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable } from '@nestjs/common';
-import { consoleSecretHash, newConsoleSecret } from './console-cookie.js';
 import { RefreshTokens, type TokenPair } from './refresh-tokens.js';
 import { type NewSession, type Session, Sessions } from './sessions.js';
 
@@ -36,8 +36,8 @@ export class SignIns {
       const opened = await this.sessions.open(session);
       return { mode, sessionId: opened.id, ...(await this.tokens.first({ ...opened, userId: session.userId, mustChangePassword })) };
     }
-    const secret = newConsoleSecret();
-    const opened = await this.sessions.open({ ...session, secretHash: consoleSecretHash(secret) });
+    const secret = newSecret();
+    const opened = await this.sessions.open({ ...session, secretHash: hashOfSecret(secret) });
     return { mode, sessionId: opened.id, ...consoleOf(opened, secret, mustChangePassword) };
   }
 }

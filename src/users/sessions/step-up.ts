@@ -1,3 +1,4 @@
+import { hashOfSecret, newSecret } from '../../platform/crypto/bearer-secret.js';
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
@@ -6,7 +7,6 @@ import { UsersRepository } from '../accounts/users.repository.js';
 import { PasswordHasher } from '../passwords/password-hasher.js';
 import { type Party } from '../second-factors/relying-party.js';
 import { type Proof, SecondFactors } from '../second-factors/second-factors.js';
-import { consoleSecretHash, newConsoleSecret } from './console-cookie.js';
 import { LoginEvents } from './login-events.js';
 import { LoginThrottle } from './login-throttle.js';
 import { RefreshTokens } from './refresh-tokens.js';
@@ -83,10 +83,10 @@ export class StepUp {
   /** Part of the open unit of work. */
   private async replace(me: SignedIn, method: string): Promise<OpenedSession> {
     const [old] = await this.work.queryInside<{ kind: string }>('SELECT kind FROM auth_sessions WHERE id = $1 FOR UPDATE', [me.sessionId]);
-    const secret = old?.kind === 'console' ? newConsoleSecret() : undefined;
+    const secret = old?.kind === 'console' ? newSecret() : undefined;
     const [session] = await this.work.queryInside<{ id: string; expiresAt: Date; methods: string[] }>(REPLACE, [
       me.sessionId,
-      secret === undefined ? null : consoleSecretHash(secret),
+      secret === undefined ? null : hashOfSecret(secret),
       method,
     ]);
     if (!session) throw new AppError('unauthenticated', 'unauthenticated', 'This session is over.');

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { BoundedGate } from '../../passwords/bounded-gate.js';
+import { BoundedGate } from '../../../kernel/bounded-gate.js';
 import { asProviderAway, providerAway } from '../provider-away.js';
 import { ProviderSecrets } from '../provider-secrets.js';
 import { type LdapProvider, type TestStep, type Vouched } from '../provider.js';
