@@ -123,6 +123,13 @@ function list(value, what) {
   return value;
 }
 
+/** Of a key alone, or of one in the form of C2SP signed-note: name+id+key, of which only the key may contain a plus. */
+function publicKeyOf(text) {
+  const key = base64(/^[^\s+]+\+[0-9a-f]{8}\+(.{44,})$/.exec(text)?.[1] ?? text);
+  if (key.length !== 32 && key.length !== 33) throw new Incomplete(`--key ${text} is no Ed25519 key`);
+  return key.subarray(-32);
+}
+
 function checkLog(log, installation, signed) {
   const what = `the checkpoint of ${log.class}`;
   const note = parseNote(log.checkpoint, what);
@@ -161,7 +168,7 @@ function main([file, ...options]) {
   if (file === undefined) throw new Incomplete('usage: node verify-evidence.mjs PACK.json [--key BASE64]... [--checkpoint FILE]...');
   const pack = JSON.parse(readFileSync(file, 'utf8'));
   if (pack.format !== 'cadastre-evidence/1') throw new Incomplete(`this is no evidence pack of a form that is known here`);
-  const pinned = given['--key'].map((text) => base64(text.split('+').slice(2).join('+') || text).subarray(-32));
+  const pinned = given['--key'].map(publicKeyOf);
   const signed = readKeys(pack, pinned);
   const logs = new Map(list(pack.logs, 'logs').map((log) => [log.class, checkLog(log, pack.installation, signed)]));
   for (const earlier of given['--checkpoint']) checkEarlier(earlier, pack, logs, signed);

@@ -10,7 +10,7 @@ import { AppConfig } from '../src/config/app-config.js';
 import { eventsOf, holdFiling } from './support/audit-events.js';
 import { runCadastre } from './support/run-cadastre.js';
 import { eventually } from './support/eventually.js';
-import { allSealed, asAttacker, record, sharedKeys } from './support/sealed-log.js';
+import { allSealed, aSigningKeyWithPluses, asAttacker, record, sharedKeys } from './support/sealed-log.js';
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 
@@ -21,7 +21,7 @@ const has = (program: string, ...args: string[]): boolean => spawnSync(program, 
 const secondReader = has('python3', '--version') && has('openssl', 'version');
 
 describe('evidence', () => {
-  const keys = sharedKeys();
+  const keys = { ...sharedKeys(), CADASTRE_AUDIT_SIGNING_KEYS: aSigningKeyWithPluses('a') };
   let t: TestApp;
   let auditor: Agent;
   let folder: string;
@@ -93,6 +93,9 @@ describe('evidence', () => {
     expect(code).toBe(0);
     const pinned = await check(pack, '--key', pack.keys[0]!.publicKey, '--checkpoint', await file(earlier.note));
     expect(pinned).toMatchObject({ code: 0, output: expect.not.stringContaining('No key was given') as string });
+    const verifierKey = `cadastre/x+01234567+${Buffer.concat([Buffer.of(1), Buffer.from(pack.keys[0]!.publicKey, 'base64')]).toString('base64')}`;
+    expect(await check(pack, '--key', verifierKey)).toEqual(expect.objectContaining({ code: 0 }));
+    expect(await check(pack, '--key', 'no key')).toMatchObject({ code: 2 });
   });
 
   const tampered: [string, (copy: EvidenceView) => void, RegExp][] = [

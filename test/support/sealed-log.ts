@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { AuditTrail, INSERT_EVENTS } from '../../src/audit/trail/audit-trail.js';
@@ -12,12 +12,23 @@ import { type TestApp } from './test-app.js';
 import { type TestDatabase } from './test-database.js';
 
 const MANY = 10_000;
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 const key = (): string => randomBytes(32).toString('base64url');
 
 /** Keys that two instances of one installation share. */
 export function sharedKeys(): { CADASTRE_AUDIT_KEY: string; CADASTRE_AUDIT_SIGNING_KEYS: string } {
   return { CADASTRE_AUDIT_KEY: key(), CADASTRE_AUDIT_SIGNING_KEYS: `a:${key()}` };
+}
+
+/** A signing key whose public key, in base64, has pluses in it, which also part the fields of the C2SP form of a key. */
+export function aSigningKeyWithPluses(kid: string): string {
+  for (;;) {
+    const seed = randomBytes(32);
+    const publicKey = createPublicKey(createPrivateKey({ key: Buffer.concat([PKCS8_ED25519, seed]), format: 'der', type: 'pkcs8' }));
+    if (publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64').split('+').length > 2)
+      return `${kid}:${seed.toString('base64url')}`;
+  }
 }
 
 export function aSigningKey(kid: string): string {
