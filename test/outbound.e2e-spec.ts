@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { type Agent } from 'supertest';
 import { AppError } from '../src/kernel/app-error.js';
 import { Outbound } from '../src/platform/outbound/outbound.js';
 import { Resolver } from '../src/platform/outbound/resolver.js';
+import { type StreamedAnswer } from '../src/platform/outbound/streamed-request.js';
 import { Settings } from '../src/platform/settings/settings.js';
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
@@ -220,5 +223,69 @@ describe('connections to servers that a person named', () => {
     answer = () => undefined;
     const asked = outbound.fetch(url, { pointer, signal: AbortSignal.timeout(50) });
     expect(await outcome(asked)).toBe(gone);
+  });
+
+  describe('streams', () => {
+    const get = (url: string): Promise<StreamedAnswer> => outbound.stream(new URL(url), { method: 'GET', headers: {}, pointer });
+    const here = (): string => `http://127.0.0.1:${port}/`;
+
+    it('ASVS 1.3.6: go only where everything else may, and follow no redirect', async () => {
+      await allow();
+      for (const url of [here(), `http://localhost:${port}/`, 'http://169.254.169.254/', 'http://name:word@127.0.0.1/', 'ftp://127.0.0.1/'])
+        expect([url, await outcome(get(url))]).toEqual([url, 'unprocessable target_refused /issuer']);
+      await allow('127.0.0.0/8');
+      const rebound = resolving(['127.0.0.1'], ['169.254.169.254']);
+      const reached = await rebound.outbound.stream(new URL(`http://rebinding.example:${port}/`), { method: 'GET', headers: {}, pointer });
+      expect([(await buffer(reached.body)).toString(), rebound.resolver.asked]).toEqual(['hello', ['rebinding.example']]);
+      requests = [];
+      answer = (_request, reply) => reply.writeHead(307, { location: `http://127.0.0.1:${port}/secret` }).end();
+      const { status, body } = await get(here());
+      body.destroy();
+      expect([status, requests.map(({ url }) => url)]).toEqual([307, ['/']]);
+    });
+
+    it('T2: carry more than fits into an answer of fetch, both ways', async () => {
+      answer = (request, reply) => request.pipe(reply);
+      const sent = Readable.from(Array.from({ length: 160 }, (_, i) => Buffer.alloc(65_536, i)));
+      const headers = { 'content-length': String(160 * 65_536), expect: '100-continue' };
+      const { status, body } = await outbound.stream(new URL(here()), { method: 'PUT', headers, body: sent, pointer });
+      const back = await buffer(body);
+      expect([status, back.length, back[65_536], back.at(-1)]).toEqual([200, 160 * 65_536, 1, 159]);
+    });
+
+    it('T2: an answer that comes before the body was sent is the answer, and lets the source go', async () => {
+      answer = (_request, reply) => reply.writeHead(403).end('no');
+      const endless = Readable.from(
+        (function* () {
+          for (;;) yield Buffer.alloc(65_536);
+        })(),
+      );
+      server.removeAllListeners('checkContinue').once('checkContinue', (request: IncomingMessage, reply: ServerResponse) => {
+        answer(request, reply);
+      });
+      const headers = { expect: '100-continue' };
+      const { status, body } = await outbound.stream(new URL(here()), { method: 'PUT', headers, body: endless, pointer });
+      expect([status, (await buffer(body)).toString()]).toEqual([403, 'no']);
+      body.destroy();
+      if (!endless.closed) await once(endless, 'close');
+      expect(endless.destroyed).toBe(true);
+    });
+
+    it('T2: a server that stands still is given up, before its answer and within it', async () => {
+      await admin.put('/api/v1/settings/outbound.timeoutMs').send({ value: 200 }).expect(200);
+      answer = () => undefined;
+      expect(await outcome(get(here()))).toBe('unavailable target_unreachable');
+      answer = (_request, reply) => void reply.write('the beginning');
+      const { body } = await get(here());
+      await expect(buffer(body)).rejects.toThrow('aborted');
+      const source = Readable.from(
+        (async function* () {
+          yield Buffer.alloc(10);
+          await Promise.reject(new Error('the source is gone'));
+        })(),
+      );
+      const failed = outbound.stream(new URL(here()), { method: 'PUT', headers: {}, body: source, pointer });
+      await expect(failed).rejects.toMatchObject({ code: 'target_unreachable', cause: { message: 'the source is gone' } });
+    });
   });
 });

@@ -7,6 +7,7 @@ const SECRET_NAMES = new Set([
   'newpassword',
   'passwordhash',
   'secret',
+  'secretaccesskey',
   'clientsecret',
   'bindpassword',
   'signingkey',

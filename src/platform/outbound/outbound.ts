@@ -8,6 +8,7 @@ import { allowedNetworks, timeoutMs } from './outbound-settings.js';
 import { type CheckedAddress, only, sendPinned } from './pinned-request.js';
 import { Resolver } from './resolver.js';
 import { specialKind } from './special-networks.js';
+import { type StreamedAnswer, type StreamedRequest, streamPinned } from './streamed-request.js';
 
 interface HostAndPort {
   host: string;
@@ -19,6 +20,11 @@ interface OutboundRequest extends RequestInit {
   pointer: string;
   /** Trusted besides what this machine trusts; PEM. */
   ca?: string;
+}
+
+interface OutboundStream extends Omit<StreamedRequest, 'idleMs'>, Pick<OutboundRequest, 'pointer' | 'ca'> {
+  /** `outbound.timeoutMs` when absent. */
+  idleMs?: number;
 }
 
 type Protocol = 'http:' | 'https:' | 'ldap:' | 'ldaps:';
@@ -62,6 +68,21 @@ export class Outbound {
     const late = AbortSignal.timeout(this.settings.get(timeoutMs));
     try {
       return await sendPinned(new Request(url, init), { to, signal: signal ? AbortSignal.any([late, signal]) : late, ca });
+    } catch (error) {
+      throw unreachable(url.host, error);
+    }
+  }
+
+  /**
+   * As `fetch`, for what is too large for it: body and answer are streams, and what is limited is how long nothing moves at the other end. The
+   * answer's body has to be read or destroyed. Throws `target_refused`, `target_unresolved`, and `target_unreachable`, whose cause is the error of
+   * the body's source when that failed.
+   */
+  async stream(target: URL, { pointer, ca, idleMs = this.settings.get(timeoutMs), ...request }: OutboundStream): Promise<StreamedAnswer> {
+    const url = urlOf(target.href, pointer, WEB);
+    const to = await this.addresses(url, pointer);
+    try {
+      return await streamPinned(url, { ...request, idleMs }, { to, ca });
     } catch (error) {
       throw unreachable(url.host, error);
     }
