@@ -18,6 +18,8 @@ import { CreateWorkSessions1793000000660 } from './1793000000660-create-work-ses
 import { ScopeIpam1793000000670 } from './1793000000670-scope-ipam.js';
 import { CreateSearch1793000000680 } from './1793000000680-create-search.js';
 import { SealAudit1793000000700 } from './1793000000700-seal-audit.js';
+import { AskAudit1793000000720 } from './1793000000720-ask-audit.js';
+import { ClassAudit1793000000740 } from './1793000000740-class-audit.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -41,4 +43,6 @@ export const migrations = [
   ScopeIpam1793000000670,
   CreateSearch1793000000680,
   SealAudit1793000000700,
+  AskAudit1793000000720,
+  ClassAudit1793000000740,
 ];

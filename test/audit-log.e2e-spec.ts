@@ -287,7 +287,7 @@ describe('the log', () => {
       { actor: 'nobody' },
     ].map((filter) => ({ limit: 50, ...filter }) as AuditFilter);
     for (const filter of filters) {
-      const { sql, parameters } = auditQuery(filter, undefined, filter.limit);
+      const { sql, parameters } = auditQuery(filter, { limit: filter.limit });
       const [explained] = await t.sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`, parameters);
       expect({ filter, looked: rowsLookedAt(explained!['QUERY PLAN'][0].Plan) < 1000 }).toEqual({ filter, looked: true });
     }

@@ -2,6 +2,7 @@ import { type Agent } from 'supertest';
 import { type AuditEventView } from '../../src/audit/log/audit-log.dto.js';
 import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route-access.js';
 import { eventsOf } from '../support/audit-events.js';
+import { askingQueries, auditedReads } from '../support/examples/asking.js';
 import { Builders } from '../support/builders.js';
 import { nameOf } from '../support/route-table.js';
 import { CHANGES_NOTHING, routeExamples, send, type Trace } from '../support/route-examples.js';
@@ -15,12 +16,14 @@ const SOME_ID = '01890000-0000-7000-8000-000000000000';
 const AUDITED_READS: Record<string, string> = {
   'GET /api/v1/audit/events': 'audit.read',
   'GET /api/v1/audit/events/:id': 'audit.read',
+  ...auditedReads,
 };
 
 /** Queries without which a read is refused. */
 const QUERIES: Record<string, Record<string, string>> = {
   'GET /api/v1/audit/checkpoints': { class: 'ipam' },
   'GET /api/v1/audit/consistency': { class: 'ipam' },
+  ...askingQueries,
   'GET /api/v1/ipam/history': { ip: '10.0.0.1' },
   'GET /api/v1/ipam/search': { q: '10.0.0.1' },
   'GET /api/v1/search': { q: '10.0.0.1' },

@@ -4,6 +4,7 @@ import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route
 import { aKeyOfKind, aProject, aSecurityEvent } from '../support/examples/keys.js';
 import { Sealer } from '../../src/audit/sealing/sealer.js';
 import { Builders } from '../support/builders.js';
+import { askingQueries } from '../support/examples/asking.js';
 import { aGroup, aRole } from '../support/examples/accounts.js';
 import { identityProviderReads } from '../support/examples/identity-providers.js';
 import { type Content, mismatches, openApi, operations, resolved, type Schema, schemaOf } from '../support/openapi-document.js';
@@ -164,6 +165,7 @@ describe('docs/openapi.json', () => {
       const queries: Record<string, Record<string, string>> = {
         'GET /api/v1/audit/checkpoints': { class: 'ipam' },
         'GET /api/v1/audit/consistency': { class: 'ipam' },
+        ...askingQueries,
         'GET /api/v1/ipam/history': { ip: address },
         'GET /api/v1/ipam/search': { q: address },
         'GET /api/v1/search': { q: 'web01' },
@@ -194,7 +196,13 @@ describe('docs/openapi.json', () => {
         }
         const withId = ids.reduce((route, [where, of]) => (where.test(route) ? route.replace(':id', of ?? '') : route), name.slice(4));
         const path = withId.replace('/settings/:key', '/settings/outbound.timeoutMs');
-        expectAsDocumented(name, await make.root.get(path).query(queries[name] ?? {}));
+        expectAsDocumented(
+          name,
+          await make.root
+            .get(path)
+            .query(queries[name] ?? {})
+            .buffer(true),
+        );
       }
     });
   });

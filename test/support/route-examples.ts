@@ -4,6 +4,7 @@ import { type Builders } from './builders.js';
 import { auditSealingExamples } from './examples/audit-sealing.js';
 import { workSessionExamples } from './examples/work-sessions.js';
 import { settingsExamples } from './examples/settings.js';
+import { askingExamples } from './examples/asking.js';
 import { accountsExamples } from './examples/accounts.js';
 import { signInExamples } from './examples/sign-in.js';
 import { keyExamples } from './examples/keys.js';
@@ -103,6 +104,7 @@ export const routeExamples: Record<string, RouteExample> = {
   ...signInExamples,
   ...keyExamples,
   ...identityProviderExamples,
+  ...askingExamples,
   'POST /api/v1/auth/login': {
     public: true,
     works: async ({ t }) => {

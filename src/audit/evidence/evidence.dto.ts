@@ -20,23 +20,23 @@ import { originOf } from '../sealing/checkpoint.js';
 import { type StoredCheckpoint, type StoredKey } from '../sealing/sealing.repository.js';
 import { verifierKey } from '../sealing/signed-note.js';
 import { readKeyNote } from '../sealing/signing-keys.js';
-import { type AuditCategory, categoryClass } from '../trail/audit-event.js';
+import { type AuditClass, auditClasses } from '../trail/audit-event.js';
 import { type Evidence, MOST_EVENTS, type ProvenEvent } from './evidence.service.js';
 
-const classes = Object.keys(categoryClass) as AuditCategory[];
+const classes = Object.keys(auditClasses) as AuditClass[];
 
 export class CheckpointFilter extends CursorPage {
   /** The log. */
   @IsDefined()
   @IsIn(classes)
-  class!: AuditCategory;
+  class!: AuditClass;
 }
 
 export class ConsistencyQuery {
   /** The log. */
   @IsDefined()
   @IsIn(classes)
-  class!: AuditCategory;
+  class!: AuditClass;
 
   /** Events of the earlier log. */
   @WholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER })
@@ -49,7 +49,7 @@ export class ConsistencyQuery {
 
 export class EarlierCheckpoint {
   @IsIn(classes)
-  class!: AuditCategory;
+  class!: AuditClass;
 
   /** How many events it had. */
   @IsInt()

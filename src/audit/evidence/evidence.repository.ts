@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type AuditFilter } from '../log/audit-log.dto.js';
-import { auditQuery } from '../log/audit-query.js';
+import { AuditLogRepository } from '../log/audit-log.repository.js';
 
 /** An event at its place in a log. */
 export interface LoggedEvent {
@@ -15,7 +15,10 @@ export interface LoggedEvent {
 /** Events with their places, for proofs about them. */
 @Injectable()
 export class EvidenceRepository {
-  constructor(private readonly work: UnitOfWork) {}
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly log: AuditLogRepository,
+  ) {}
 
   /** Those of the ids that are in the log, by log and place. */
   async logged(ids: readonly string[]): Promise<LoggedEvent[]> {
@@ -35,8 +38,7 @@ export class EvidenceRepository {
 
   /** The ids of what a filter finds, newest first. */
   async find(filter: AuditFilter, limit: number): Promise<string[]> {
-    const { sql, parameters } = auditQuery(filter, undefined, limit);
-    return (await this.work.query<{ id: string }>(sql, parameters)).map(({ id }) => id);
+    return (await this.log.page(filter, { limit })).map(({ id }) => id);
   }
 
   async heads(): Promise<{ class: number; name: string }[]> {

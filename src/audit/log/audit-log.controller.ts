@@ -1,7 +1,7 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
-import { AuditEventPage, AuditEventView, AuditFilter, OwnAuditFilter } from './audit-log.dto.js';
+import { AuditEventPage, AuditEventView, AuditFilter, OwnAuditFilter, TimelineFilter } from './audit-log.dto.js';
 import { AuditLogService } from './audit-log.service.js';
 
 @Controller()
@@ -20,6 +20,13 @@ export class AuditLogController {
   @Requires('audit:read')
   async get(@Param('id', UuidPipe) id: string): Promise<AuditEventView> {
     return AuditEventView.of(await this.log.get(id));
+  }
+
+  /** Everything that happened to one thing, with its changes. Asking is an event too. */
+  @Get('audit/timeline')
+  @Requires('audit:read')
+  async timeline(@Query() filter: TimelineFilter): Promise<AuditEventPage> {
+    return AuditEventPage.of(await this.log.timeline(filter));
   }
 
   /** What you did, newest first. */

@@ -1,30 +1,38 @@
-import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsDate, IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsDate, IsIn, IsOptional, IsString, MaxLength, ValidateBy } from 'class-validator';
 import { type Json } from '../../kernel/canonical-json.js';
+import { parseIp, parseNetwork } from '../../kernel/ip-address.js';
 import { CursorPage } from '../../platform/http/paging.dto.js';
 import {
+  auditCategories,
   type AuditCategory,
   type AuditOutcome,
   auditOutcomes,
   auditSeverities,
   type AuditSeverity,
-  categoryClass,
 } from '../trail/audit-event.js';
 import { type StoredEvent } from './stored-event.js';
 
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 
 /** An instant with its zone; anything else is left for @IsDate to refuse. */
-const ToInstant = (): PropertyDecorator =>
+export const ToInstant = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' && RFC3339.test(value) ? new Date(value) : value));
 
-const categories = Object.keys(categoryClass) as AuditCategory[];
+const IsAddressOrNetwork = (): PropertyDecorator =>
+  ValidateBy({
+    name: 'isAddressOrNetwork',
+    validator: {
+      validate: (value) => typeof value === 'string' && !value.includes('%') && (parseNetwork(value) ?? parseIp(value)) !== undefined,
+      defaultMessage: () => 'must be an address or a network in CIDR form without host bits',
+    },
+  });
 
 /** What one may ask of one's own events. */
 export class OwnAuditFilter extends CursorPage {
   /**
-   * What was done.
+   * What was done: the name of an action, a pattern such as `pool.*`, or a word of older systems such as `CREATE`.
    * @example 'pool.created'
    */
   @IsOptional()
@@ -33,7 +41,7 @@ export class OwnAuditFilter extends CursorPage {
   action?: string;
 
   @IsOptional()
-  @IsIn(categories)
+  @IsIn(auditCategories)
   category?: AuditCategory;
 
   @IsOptional()
@@ -65,6 +73,26 @@ export class OwnAuditFilter extends CursorPage {
   @MaxLength(100)
   correlationId?: string;
 
+  /**
+   * Where it came from: an address, or a network in CIDR form.
+   * @example '10.0.0.0/8'
+   */
+  @IsOptional()
+  @IsAddressOrNetwork()
+  clientAddress?: string;
+
+  /** A compliance flag that it has. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  flag?: string;
+
+  /** Words that it has in its action, detail, or the name or id of its resource or actor; all of them, in any order. `web*` stands for all that begin so. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(300)
+  text?: string;
+
   /** Not before this instant (RFC 3339 with a zone). */
   @IsOptional()
   @ToInstant()
@@ -84,6 +112,34 @@ export class AuditFilter extends OwnAuditFilter {
   @IsString()
   @MaxLength(300)
   actor?: string;
+
+  /** The name of who did it, as it was then; capitals do not count. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(190)
+  actorName?: string;
+}
+
+/** One thing's life. */
+export class TimelineFilter extends CursorPage {
+  /**
+   * The kind of thing.
+   * @example 'pool'
+   */
+  @IsString()
+  @MaxLength(100)
+  resourceType!: string;
+
+  /** Its id. */
+  @IsString()
+  @MaxLength(300)
+  resourceId!: string;
+
+  /** From its beginning, or from now backwards. */
+  @IsOptional()
+  @IsIn(['oldest', 'newest'])
+  @ApiPropertyOptional({ enum: ['oldest', 'newest'], default: 'oldest' })
+  order: 'oldest' | 'newest' = 'oldest';
 }
 
 export class AuditActorView {

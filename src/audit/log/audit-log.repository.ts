@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { type AuditFilter } from './audit-log.dto.js';
-import { auditQuery } from './audit-query.js';
+import { likeOf, patternsOf } from './action-words.js';
+import { type AuditQuestion, auditQuery, type Slice } from './audit-query.js';
 import { type StoredEvent } from './stored-event.js';
 
 /** The trail as it can be read: the log, and the tail that is not filed yet. */
@@ -9,10 +9,34 @@ import { type StoredEvent } from './stored-event.js';
 export class AuditLogRepository {
   constructor(private readonly work: UnitOfWork) {}
 
-  /** Newest first, below the id `after`. */
-  async newest(filter: AuditFilter, after: string | undefined, limit: number): Promise<StoredEvent[]> {
-    const { sql, parameters } = auditQuery(filter, after, limit);
+  /** A page of what any of the questions means. */
+  async page(asked: AuditQuestion | readonly AuditQuestion[], slice: Slice): Promise<StoredEvent[]> {
+    const questions: AuditQuestion[] = [];
+    for (const question of [asked].flat()) questions.push(await this.understood(question));
+    const { sql, parameters } = auditQuery(questions, slice);
     return this.work.query<StoredEvent>(sql, parameters);
+  }
+
+  /** The question with its patterns as the actions there are. */
+  async understood(question: AuditQuestion): Promise<AuditQuestion> {
+    const patterns = question.patterns ?? (question.action === undefined ? undefined : patternsOf(question.action));
+    if (!patterns || question.actions) return question;
+    return { ...question, actions: await this.actionsLike(patterns) };
+  }
+
+  /** The actions of the log that one of the patterns means. */
+  async actionsLike(patterns: readonly string[]): Promise<string[]> {
+    const rows = await this.work.query<{ action: string }>(
+      'SELECT a.action FROM audit_actions a WHERE a.action LIKE ANY ($1::text[]) ORDER BY a.action',
+      [patterns.map(likeOf)],
+    );
+    return rows.map(({ action }) => action);
+  }
+
+  /** The newest id there is: what is streamed ends there, lest it chase what it leaves in the trail itself. */
+  async newestId(): Promise<string | undefined> {
+    const [newest] = await this.page({}, { limit: 1 });
+    return newest?.id;
   }
 
   async byId(id: string): Promise<StoredEvent | undefined> {

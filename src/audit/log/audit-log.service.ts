@@ -4,37 +4,47 @@ import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { cursorOf, keyOf } from '../../platform/http/cursor.js';
 import { AuditTrail } from '../trail/audit-trail.js';
-import { AuditFilter, type OwnAuditFilter } from './audit-log.dto.js';
+import { type AuditFilter, type OwnAuditFilter, type TimelineFilter } from './audit-log.dto.js';
 import { AuditLogRepository } from './audit-log.repository.js';
+import { type AuditQuestion, type Slice } from './audit-query.js';
+import { askedBy, AuditReading } from './audit-reading.js';
 import { type StoredEvent } from './stored-event.js';
 
-interface Page {
+export interface Page {
   items: StoredEvent[];
   next: string | null;
 }
 
+type PageAsked = Pick<AuditFilter, 'limit' | 'after'> & Pick<Slice, 'order'>;
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Reading the trail. Whoever reads what others did is in it afterwards: the event is committed before the answer is given. */
+/** Reading the trail. What others did is read through AuditReading; what one did oneself is no secret, and reading it no event. */
 @Injectable()
 export class AuditLogService {
   constructor(
     private readonly work: UnitOfWork,
     private readonly events: AuditLogRepository,
     private readonly trail: AuditTrail,
+    private readonly reading: AuditReading,
   ) {}
 
-  async list(filter: AuditFilter): Promise<Page> {
-    return this.work.run(async () => {
-      const page = await this.page(filter);
-      await this.trail.record({
-        action: 'audit.read',
-        category: 'access',
-        resource: { type: 'audit_log', id: 'audit_log' },
-        detail: { filters: askedBy(filter), firstPage: filter.after === undefined, count: page.items.length },
-      });
-      return page;
-    });
+  list(filter: AuditFilter): Promise<Page> {
+    return this.pageFor(undefined, filter, filter);
+  }
+
+  /** Everything that happened to one thing. */
+  timeline(filter: TimelineFilter): Promise<Page> {
+    return this.pageFor('timeline', filter, filter);
+  }
+
+  /** A page of what the question means; the event says `filter`. */
+  pageFor(question: string | undefined, filter: PageAsked, asked: AuditQuestion): Promise<Page> {
+    return this.reading.answer(
+      { ...(question === undefined ? {} : { question }), filters: askedBy(filter), firstPage: filter.after === undefined },
+      () => this.page(asked, filter),
+      (page) => page.items.length,
+    );
   }
 
   async get(id: string): Promise<StoredEvent> {
@@ -46,21 +56,15 @@ export class AuditLogService {
     });
   }
 
-  /** What one did oneself is no secret, and reading it no event. */
   async listOwn(filter: OwnAuditFilter): Promise<Page> {
-    return this.page(Object.assign(new AuditFilter(), filter, { actor: callerId() }));
+    return this.page({ ...askedBy(filter), actor: callerId() }, filter);
   }
 
-  private async page(filter: AuditFilter): Promise<Page> {
-    const items = await this.events.newest(filter, filter.after === undefined ? undefined : idOf(filter.after), filter.limit + 1);
-    const last = items.length > filter.limit ? items[filter.limit - 1] : undefined;
-    return { items: items.slice(0, filter.limit), next: last ? cursorOf([last.id]) : null };
+  private async page(question: AuditQuestion, { limit, after, order }: PageAsked): Promise<Page> {
+    const items = await this.events.page(question, { after: after === undefined ? undefined : idOf(after), limit: limit + 1, order });
+    const last = items.length > limit ? items[limit - 1] : undefined;
+    return { items: items.slice(0, limit), next: last ? cursorOf([last.id]) : null };
   }
-}
-
-/** What was asked for, without the page. */
-function askedBy(filter: AuditFilter): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(filter).filter(([name]) => name !== 'limit' && name !== 'after'));
 }
 
 function callerId(): string {

@@ -1,11 +1,32 @@
-import { categoryClass } from '../trail/audit-event.js';
+import { auditClasses, type AuditSeverity } from '../trail/audit-event.js';
+import { likeOf, patternsOf } from './action-words.js';
 import { type AuditFilter } from './audit-log.dto.js';
+import { nameQuery, textQuery } from './text-query.js';
 
 /** Ids carry the millisecond of their making; the clock that says when an event happened may differ from it by less than this. */
 const CLOCK_SLACK_MS = 3_600_000;
 
 type Side = 'log' | 'inbox';
 type Condition = (parameter: string, side: Side) => string;
+
+/** What a caller may ask, and what only the program asks. */
+export type AuditQuestion = Omit<AuditFilter, 'limit' | 'after'> & {
+  /** Of the log's actions those that the pattern in `action` means; required with one. */
+  actions?: readonly string[];
+  /** Any of these patterns; with `actions`. */
+  patterns?: readonly string[];
+  severities?: readonly AuditSeverity[];
+};
+
+export interface Slice {
+  limit: number;
+  /** Newest first unless said. */
+  order?: 'newest' | 'oldest' | undefined;
+  /** Beyond this id, in that order. */
+  after?: string | undefined;
+  /** Up to this id. */
+  ceiling?: string | undefined;
+}
 
 const JSON_PATHS = {
   actor_id: '{actor,id}',
@@ -16,53 +37,101 @@ const JSON_PATHS = {
   resource_type: '{resource,type}',
   resource_id: '{resource,id}',
   correlation_id: '{correlationId}',
+  client_ip: '{request,clientIp}',
 } as const;
 
 /** The log has columns and their indexes; the inbox has nothing but the event itself. */
+const column = (name: keyof typeof JSON_PATHS, side: Side): string =>
+  side === 'log' ? `e.${name}` : `(audit_readable(e.payload) #>> '${JSON_PATHS[name]}')`;
+
 const equals =
-  (column: keyof typeof JSON_PATHS): Condition =>
+  (name: keyof typeof JSON_PATHS): Condition =>
   (parameter, side) =>
-    side === 'log' ? `e.${column} = ${parameter}` : `audit_readable(e.payload) #>> '${JSON_PATHS[column]}' = ${parameter}`;
+    `${column(name, side)} = ${parameter}`;
 
 /**
- * Newest events first. The log and the tail that is not filed yet are cut to the page before they are merged, in one snapshot, so that an
- * event which is filed meanwhile is seen once and neither scan is longer than it must be.
+ * Events that any of the questions means, each once. The log and the tail that is not filed yet are cut to the page before they are merged,
+ * in one snapshot, so that an event which is filed meanwhile is seen once and no scan is longer than it must be.
  */
-export function auditQuery(filter: AuditFilter, after: string | undefined, limit: number): { sql: string; parameters: unknown[] } {
+export function auditQuery(asked: AuditQuestion | readonly AuditQuestion[], slice: Slice): { sql: string; parameters: unknown[] } {
   const parameters: unknown[] = [];
+  const questions: readonly AuditQuestion[] = Array.isArray(asked) ? asked : [asked as AuditQuestion];
+  const most = `$${parameters.push(slice.limit)}`;
+  const direction = slice.order === 'oldest' ? 'ASC' : 'DESC';
+  const parts = questions.flatMap((question) => {
+    const conditions = conditionsOf(question, slice, parameters);
+    return (['log', 'inbox'] as const).map(
+      (side) => `
+    (SELECT e.id, e.payload, e.recorded_at AS "recordedAt", ${side === 'log' ? 'true AS filed, e.seq' : 'false, NULL'}
+       FROM ${side === 'log' ? 'audit_log' : 'audit_inbox'} e
+      ${conditions[side].length > 0 ? `WHERE ${conditions[side].join(' AND ')}` : ''}
+      ORDER BY e.id ${direction} LIMIT ${most})`,
+    );
+  });
+  const sql = `
+    SELECT id, payload, "recordedAt", filed, seq, (SELECT q.reason FROM audit_quarantine q WHERE q.id = page.id LIMIT 1) AS quarantined
+      FROM (${parts.join(questions.length > 1 ? ' UNION ' : ' UNION ALL ')}) page
+     ORDER BY id ${direction} LIMIT ${most}`;
+  return { sql, parameters };
+}
+
+/** For a query of one's own on the log alone: the filters as conditions on `e`, their values appended to the parameters. */
+export function logConditions(question: AuditQuestion, parameters: unknown[]): string[] {
+  return conditionsOf(question, {}, parameters, ['log']).log;
+}
+
+function conditionsOf(
+  question: AuditQuestion,
+  slice: Omit<Slice, 'limit'>,
+  parameters: unknown[],
+  sides: readonly Side[] = ['log', 'inbox'],
+): Record<Side, string[]> {
   const conditions: Record<Side, string[]> = { log: [], inbox: [] };
   const where = (value: unknown, condition: Condition): void => {
     if (value === undefined) return;
     const parameter = `$${parameters.push(value)}`;
-    for (const side of ['log', 'inbox'] as const) conditions[side].push(condition(parameter, side));
+    for (const side of sides) conditions[side].push(condition(parameter, side));
   };
+  const { action, actions, from, to, order, after, ceiling } = { ...question, ...slice };
 
-  where(filter.actor, equals('actor_id'));
-  where(filter.action, equals('action'));
-  // A category is a retention class, and that is a partition.
-  where(filter.category && categoryClass[filter.category], (p) => `e.class = ${p}::smallint`);
-  where(filter.severity, equals('severity'));
-  where(filter.outcome, equals('outcome'));
-  where(filter.resourceType, equals('resource_type'));
-  where(filter.resourceId, equals('resource_id'));
-  where(filter.correlationId, equals('correlation_id'));
-  where(filter.from, (p, side) => `${occurredAt(side)} >= ${p}`);
-  where(filter.to, (p, side) => `${occurredAt(side)} < ${p}`);
-  where(filter.from && lowestIdAt(filter.from.getTime() - CLOCK_SLACK_MS), (p) => `e.id >= ${p}::uuid`);
-  where(filter.to && lowestIdAt(filter.to.getTime() + CLOCK_SLACK_MS), (p) => `e.id < ${p}::uuid`);
-  where(after, (p) => `e.id < ${p}::uuid`);
-  const most = `$${parameters.push(limit)}`;
-
-  const part = (side: Side, columns: string): string => `
-    (SELECT e.id, e.payload, e.recorded_at AS "recordedAt", ${columns}
-       FROM ${side === 'log' ? 'audit_log' : 'audit_inbox'} e
-      ${conditions[side].length > 0 ? `WHERE ${conditions[side].join(' AND ')}` : ''}
-      ORDER BY e.id DESC LIMIT ${most})`;
-  const sql = `
-    SELECT id, payload, "recordedAt", filed, seq, (SELECT q.reason FROM audit_quarantine q WHERE q.id = page.id LIMIT 1) AS quarantined
-      FROM (${part('log', 'true AS filed, e.seq')} UNION ALL ${part('inbox', 'false, NULL')}) page
-     ORDER BY id DESC LIMIT ${most}`;
-  return { sql, parameters };
+  where(question.actor, equals('actor_id'));
+  where(question.actorName === undefined ? undefined : nameQuery(question.actorName), (p) => `audit_words(e.payload) @@ ${p}::tsquery`);
+  const patterns = question.patterns ?? (action === undefined ? undefined : patternsOf(action));
+  if (!patterns) where(action, equals('action'));
+  else {
+    // The log by a list that its index can answer; the inbox, where an action may be that no list has yet, by the patterns themselves.
+    conditions.log.push(`e.action = ANY ($${parameters.push([...(actions ?? [])])}::text[])`);
+    if (sides.includes('inbox'))
+      conditions.inbox.push(`${column('action', 'inbox')} LIKE ANY ($${parameters.push(patterns.map(likeOf))}::text[])`);
+  }
+  where(question.category, equals('category'));
+  // It lies in two partitions at most.
+  where(question.category && auditClasses[question.category], (p) => `e.class IN (${p}::smallint, ${auditClasses.critical})`);
+  where(question.severity, equals('severity'));
+  // The literal lets the planner use the index of what is notable.
+  where(
+    question.severities && [...question.severities],
+    (p, s) => `${column('severity', s)} = ANY (${p}::text[]) AND ${column('severity', s)} <> 'info'`,
+  );
+  where(question.outcome, equals('outcome'));
+  where(question.resourceType, equals('resource_type'));
+  where(question.resourceId, equals('resource_id'));
+  where(question.correlationId, equals('correlation_id'));
+  where(
+    question.clientAddress?.replace(/^::ffff:(?=\d+\.)/i, ''),
+    (p, side) => `${column('client_ip', side)}::inet ${question.clientAddress?.includes('/') === true ? '<<=' : '='} ${p}::inet`,
+  );
+  where(question.flag, (p, side) =>
+    side === 'log' ? `e.flags @> ARRAY[${p}]::text[] AND e.flags <> '{}'` : `audit_readable(e.payload) -> 'flags' @> to_jsonb(${p}::text)`,
+  );
+  where(question.text === undefined ? undefined : (textQuery(question.text) ?? ''), (p) => `audit_words(e.payload) @@ ${p}::tsquery`);
+  where(from, (p, side) => `${occurredAt(side)} >= ${p}`);
+  where(to, (p, side) => `${occurredAt(side)} < ${p}`);
+  where(from && lowestIdAt(from.getTime() - CLOCK_SLACK_MS), (p) => `e.id >= ${p}::uuid`);
+  where(to && lowestIdAt(to.getTime() + CLOCK_SLACK_MS), (p) => `e.id < ${p}::uuid`);
+  where(after, (p) => `e.id ${order === 'oldest' ? '>' : '<'} ${p}::uuid`);
+  where(ceiling, (p) => `e.id <= ${p}::uuid`);
+  return conditions;
 }
 
 function occurredAt(side: Side): string {
@@ -70,7 +139,7 @@ function occurredAt(side: Side): string {
 }
 
 /** The lowest version 7 uuid of a millisecond (RFC 9562 §5.7). */
-function lowestIdAt(ms: number): string {
+export function lowestIdAt(ms: number): string {
   const hex = Math.min(Math.max(ms, 0), 2 ** 48 - 1)
     .toString(16)
     .padStart(12, '0');

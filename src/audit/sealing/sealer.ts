@@ -158,9 +158,9 @@ export class Sealer {
 
   private async closeMonths(turn: Turn): Promise<void> {
     for (const period of await this.stored.overdueClosings()) {
-      const tree = turn.trees.get(period.class);
-      if (!tree || tree.size <= period.lastSeq) continue;
       await this.guarded(period.class, async () => {
+        const tree = turn.trees.get(period.class) ?? (await this.trees.at(period.class, turn.last.get(period.class)));
+        if (tree.size <= period.lastSeq) return;
         const root = await rangeRoot(this.trees.reader(period.class, tree), 0, period.lastSeq + 1);
         await this.stored.closePeriod(period, root);
         const { name, firstSeq, lastSeq, rows, bytes } = period;

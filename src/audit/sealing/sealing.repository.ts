@@ -78,7 +78,7 @@ export class SealingRepository {
     const [row] = await this.work.query<{ due: boolean }>(
       `SELECT EXISTS (SELECT FROM audit_inbox i WHERE i.xid < (SELECT pg_snapshot_xmin(pg_current_snapshot()))
                                                   OR i.xid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())))
-           OR EXISTS (SELECT FROM audit_heads h WHERE h.heartbeat_at IS NULL OR h.heartbeat_at < clock_timestamp() - make_interval(secs => $1)
+           OR EXISTS (SELECT FROM audit_heads h WHERE h.heartbeat_at IS NULL OR h.heartbeat_at < audit_clock() - make_interval(secs => $1)
                                                    OR h.size > coalesce((SELECT c.size FROM audit_checkpoint c WHERE c.class = h.class
                                                                           ORDER BY c.number DESC LIMIT 1), 0)) AS due`,
       [heartbeatSeconds],
@@ -204,7 +204,9 @@ export class SealingRepository {
     const rows = await this.work.query<Texts<Period, 'firstSeq' | 'lastSeq' | 'rows'>>(
       `SELECT p.class, h.name, p.period::text AS period, p.first_seq AS "firstSeq", p.last_seq AS "lastSeq", p.rows, p.bytes
          FROM audit_period p JOIN audit_heads h ON h.class = p.class
-        WHERE p.state = 'open' AND EXISTS (SELECT FROM audit_period later WHERE later.class = p.class AND later.period > p.period)
+        WHERE p.state = 'open'
+          AND ((p.period + interval '1 month') AT TIME ZONE 'UTC' <= audit_clock()
+               OR EXISTS (SELECT FROM audit_period later WHERE later.class = p.class AND later.period > p.period))
         ORDER BY p.class, p.period`,
     );
     return rows.map((row) => ({ ...row, firstSeq: Number(row.firstSeq), lastSeq: Number(row.lastSeq), rows: Number(row.rows) }));

@@ -1,7 +1,9 @@
-/** Which retention class keeps an event; the numbers are rows of audit_heads. */
-export const categoryClass = { meta: 0, access: 1, ipam: 3, governance: 7 } as const;
+/** The logs; the numbers are rows of audit_heads. How long each is kept, retention policies say. */
+export const auditClasses = { meta: 0, access: 1, reads: 2, ipam: 3, governance: 7, critical: 9 } as const;
+export type AuditClass = keyof typeof auditClasses;
 
-export type AuditCategory = keyof typeof categoryClass;
+export const auditCategories = ['meta', 'access', 'reads', 'ipam', 'governance'] as const;
+export type AuditCategory = (typeof auditCategories)[number];
 export const auditSeverities = ['info', 'low', 'medium', 'high', 'critical'] as const;
 export type AuditSeverity = (typeof auditSeverities)[number];
 export const auditOutcomes = ['success', 'failure', 'denied'] as const;
@@ -23,4 +25,9 @@ export interface AuditEvent {
   flags?: readonly string[];
   /** For acts before there is a principal, such as a login. */
   actor?: { kind: string; id: string; name: string };
+}
+
+/** Which log keeps an event: that of its category, unless it is so grave that it is kept for good. */
+export function classOf({ category, severity }: Pick<AuditEvent, 'category' | 'severity'>): number {
+  return auditClasses[category !== 'meta' && severity === 'critical' ? 'critical' : category];
 }

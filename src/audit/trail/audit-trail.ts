@@ -7,7 +7,7 @@ import { currentContext } from '../../platform/context/request-context.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { redact } from '../../platform/logging/redaction.js';
-import { type AuditEvent, categoryClass } from './audit-event.js';
+import { type AuditEvent, classOf } from './audit-event.js';
 import { auditable, changesBetween } from './changes.js';
 
 /** One leaf of the log: `leaf` is SHA-256(0x00 ‖ payload) as in RFC 6962 §2.1, `mac` authenticates this program as its writer. */
@@ -75,26 +75,29 @@ export class AuditTrail {
   }
 
   private leafOf(event: AuditEvent): Leaf {
-    const id = uuidv7();
-    const payload = this.payloadOf(id, event);
+    const at = this.clock.now();
+    const seq = ++this.written;
+    // Of the same millisecond, the later event has the higher id.
+    const id = uuidv7({ msecs: at.getTime(), seq: seq % 2 ** 32 });
+    const payload = this.payloadOf({ id, at, seq }, event);
     const leaf = createHash('sha256').update('\0').update(payload).digest();
     return {
       id,
-      class: categoryClass[event.category],
+      class: classOf(event),
       payload,
       leaf,
       mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest(),
     };
   }
 
-  private payloadOf(id: string, event: AuditEvent): string {
+  private payloadOf({ id, at, seq }: { id: string; at: Date; seq: number }, event: AuditEvent): string {
     const context = currentContext();
     const principal = context?.principal;
     const members: Record<string, Json | undefined> = {
       v: 1,
       id,
-      at: this.clock.now().toISOString(),
-      writer: { id: this.writer, seq: ++this.written },
+      at: at.toISOString(),
+      writer: { id: this.writer, seq },
       actor: event.actor
         ? { ...event.actor }
         : principal

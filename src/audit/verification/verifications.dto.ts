@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsDate, IsIn, IsOptional } from 'class-validator';
 import { CursorPage } from '../../platform/http/paging.dto.js';
-import { type AuditCategory, categoryClass } from '../trail/audit-event.js';
+import { type AuditClass, auditClasses } from '../trail/audit-event.js';
 import { type Finding, type Verdict, verdicts } from './finding.js';
 import { type LogReport } from './log-verifier.js';
 import { type Verification, verificationStates } from './verification.js';
@@ -12,13 +12,13 @@ const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d
 const ToInstant = (): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' && RFC3339.test(value) ? new Date(value) : value));
 
-const logNames = Object.keys(categoryClass) as AuditCategory[];
+const logNames = Object.keys(auditClasses) as AuditClass[];
 
 export class RequestVerification {
   /** One log; all of them when absent. */
   @IsOptional()
   @IsIn(logNames)
-  class?: AuditCategory;
+  class?: AuditClass;
 
   /** Read only what was sealed from then on (RFC 3339 with a zone); the rest is taken from its tiles. */
   @IsOptional()

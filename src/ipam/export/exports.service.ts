@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { currentContext, type RequestContext, runInContext } from '../../platform/context/request-context.js';
-import { csvLine, listCell } from '../domain/csv-cell.js';
+import { csvLine, listCell } from '../../kernel/csv-cell.js';
 import { type FileKind, shapes } from '../import/import-files.js';
 import { type ExportRow, ExportsRepository } from './exports.repository.js';
 

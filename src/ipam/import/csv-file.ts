@@ -3,7 +3,7 @@ import { TransformStream } from 'node:stream/web';
 import { Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { AppError } from '../../kernel/app-error.js';
-import { unguardCell } from '../domain/csv-cell.js';
+import { unguardCell } from '../../kernel/csv-cell.js';
 import { type FileKind, shapes } from './import-files.js';
 
 /** One record; `line` is where it begins. A cell of a column the file has not is undefined, an empty one ''. */

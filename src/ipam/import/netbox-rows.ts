@@ -1,4 +1,4 @@
-import { readListCell } from '../domain/csv-cell.js';
+import { readListCell } from '../../kernel/csv-cell.js';
 import { parseHostname } from '../domain/hostname.js';
 import { formatCidr, formatIp, type Ip, IpSyntaxError, lastOf, parseCidr, parseIp, widthOf } from '../domain/ip.js';
 import { parseMac } from '../domain/mac.js';

@@ -1,0 +1,124 @@
+import { type AuditSeverity } from '../trail/audit-event.js';
+
+/** What is counted together: by who acted, from where, or at whose account. */
+export type SubjectKind = 'actor' | 'client' | 'account';
+
+interface DetectionRule {
+  text: string;
+  /** Patterns of the actions that count. */
+  actions: readonly string[];
+  subject: SubjectKind;
+  /** As installed; an administrator may set them otherwise. */
+  threshold: number;
+  windowSeconds: number;
+  cooldownSeconds: number;
+  severity: AuditSeverity;
+}
+
+const MINUTE = 60;
+const HOUR = 3600;
+
+/** What is noticed: so many events of one subject within so long. docs/audit-search.md shows this table. */
+export const detectionRules = {
+  failed_logins: {
+    text: 'Failed logins at one account or with one unknown name.',
+    actions: ['login.failed'],
+    subject: 'account',
+    threshold: 10,
+    windowSeconds: 10 * MINUTE,
+    cooldownSeconds: HOUR,
+    severity: 'medium',
+  },
+  failed_logins_of_address: {
+    text: 'Failed logins from one address, whatever the names.',
+    actions: ['login.failed'],
+    subject: 'client',
+    threshold: 50,
+    windowSeconds: 10 * MINUTE,
+    cooldownSeconds: HOUR,
+    severity: 'high',
+  },
+  denials: {
+    text: 'Requests of one actor that were denied.',
+    actions: ['request.denied'],
+    subject: 'actor',
+    threshold: 5,
+    windowSeconds: 5 * MINUTE,
+    cooldownSeconds: HOUR,
+    severity: 'medium',
+  },
+  mass_deletion: {
+    text: 'Deletions, releases and revocations by one actor.',
+    actions: ['*.deleted', '*.released', '*.revoked', '*.removed', '*_removed'],
+    subject: 'actor',
+    threshold: 50,
+    windowSeconds: 10 * MINUTE,
+    cooldownSeconds: HOUR,
+    severity: 'high',
+  },
+  trail_exported: {
+    text: 'The trail was exported.',
+    actions: ['audit.exported'],
+    subject: 'actor',
+    threshold: 1,
+    windowSeconds: 10 * MINUTE,
+    cooldownSeconds: HOUR,
+    severity: 'medium',
+  },
+  trail_read: {
+    text: 'One actor reads the trail like a machine.',
+    actions: ['audit.read'],
+    subject: 'actor',
+    threshold: 500,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'low',
+  },
+  rights_changed: {
+    text: 'Roles and their holders changed by one actor.',
+    actions: ['role.*', 'user.roles_changed', 'user.role_assigned', 'user.role_removed', 'group.member_added'],
+    subject: 'actor',
+    threshold: 20,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'medium',
+  },
+  second_factors_removed: {
+    text: 'Second factors taken away by one actor.',
+    actions: ['user.second_factors_removed', 'second_factor.removed'],
+    subject: 'actor',
+    threshold: 3,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'high',
+  },
+  keys_made: {
+    text: 'Keys and derived tokens made by one actor.',
+    actions: ['key.created', 'tenant_token.issued'],
+    subject: 'actor',
+    threshold: 100,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'medium',
+  },
+  session_stolen: {
+    text: 'A refresh token of one actor was used twice: somebody has a copy.',
+    actions: ['session.refresh_reused'],
+    subject: 'actor',
+    threshold: 1,
+    windowSeconds: 10 * MINUTE,
+    cooldownSeconds: HOUR,
+    severity: 'high',
+  },
+} as const satisfies Record<string, DetectionRule>;
+
+export type DetectionRuleName = keyof typeof detectionRules;
+export const detectionRuleNames = Object.keys(detectionRules) as DetectionRuleName[];
+
+/** As SQL over the view audit_events. An unknown name is told by its digest, which is all that the trail has of it. */
+export const subjectColumns: Record<SubjectKind, string> = {
+  // The program itself deletes what has expired.
+  actor: `nullif(e.actor_id, 'system')`,
+  client: 'host(e.client_ip)',
+  account: `coalesce(nullif(e.resource_id, 'unknown'), audit_readable(e.payload) #>> '{detail,usernameDigest}')`,
+};

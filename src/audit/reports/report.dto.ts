@@ -1,0 +1,33 @@
+import { IsDate, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { ToInstant } from '../log/audit-log.dto.js';
+
+/** The time a report is about; all of it when absent. */
+export class ReportFilter {
+  /** Not before this instant (RFC 3339 with a zone). */
+  @IsOptional()
+  @ToInstant()
+  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  from?: Date;
+
+  /** Before this instant (RFC 3339 with a zone). */
+  @IsOptional()
+  @ToInstant()
+  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  to?: Date;
+}
+
+export class DataSubjectFilter extends ReportFilter {
+  /** The id of the account. */
+  @IsString()
+  @MinLength(1)
+  @MaxLength(100)
+  user!: string;
+}
+
+export class ChangeTrailFilter extends ReportFilter {
+  /** Only of this kind of thing. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  resourceType?: string;
+}
