@@ -20,6 +20,9 @@ export class ClassAudit1793000000740 implements MigrationInterface {
     await rewrite(q, ['audit_ensure_partitions(int)'], ":= date_trunc('month', now(),", ":= date_trunc('month', audit_clock(),");
     // A month is also over when the clock says so: what is filed from now on lies in a later one.
     await rewrite(q, ['audit_close_period(smallint, date, bytea)'], FOLLOWED, OVER);
+    // A verification that nobody will try again says so.
+    await q.query('ALTER TABLE audit_verification ADD COLUMN reason text');
+    await verificationStates(q, ['waiting', 'running', 'done', 'failed']);
     // What may not be removed, whatever its age: nothing, until there are legal holds.
     await q.query(
       'CREATE FUNCTION audit_held(of_class smallint, of_period date) RETURNS boolean LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$ SELECT false $$',
@@ -29,6 +32,9 @@ export class ClassAudit1793000000740 implements MigrationInterface {
 
   async down(q: QueryRunner): Promise<void> {
     await q.query('DROP FUNCTION audit_held(smallint, date)');
+    await q.query(`DELETE FROM audit_verification WHERE state = 'failed'`);
+    await verificationStates(q, ['waiting', 'running', 'done']);
+    await q.query('ALTER TABLE audit_verification DROP COLUMN reason');
     await rewrite(q, ['audit_close_period(smallint, date, bytea)'], OVER, FOLLOWED);
     await rewrite(q, ['audit_ensure_partitions(int)'], ":= date_trunc('month', audit_clock(),", ":= date_trunc('month', now(),");
     await rewrite(q, CLOCKED, 'audit_clock()', 'clock_timestamp()');
@@ -51,6 +57,13 @@ export class ClassAudit1793000000740 implements MigrationInterface {
     }
     await q.query('DELETE FROM audit_heads WHERE class IN (2, 9)');
   }
+}
+
+async function verificationStates(q: QueryRunner, states: readonly string[]): Promise<void> {
+  const list = states.map((state) => `'${state}'`).join(', ');
+  await q.query(
+    `ALTER TABLE audit_verification DROP CONSTRAINT audit_verification_state, ADD CONSTRAINT audit_verification_state CHECK (state IN (${list}))`,
+  );
 }
 
 /** The functions as they are, with another expression in one place. */

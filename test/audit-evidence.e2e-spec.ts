@@ -7,6 +7,7 @@ import { type Agent } from 'supertest';
 import { type EvidenceView } from '../src/audit/evidence/evidence.dto.js';
 import { type VerificationView } from '../src/audit/verification/verifications.dto.js';
 import { AppConfig } from '../src/config/app-config.js';
+import { Jobs } from '../src/platform/jobs/jobs.js';
 import { eventsOf, holdFiling } from './support/audit-events.js';
 import { runCadastre } from './support/run-cadastre.js';
 import { eventually } from './support/eventually.js';
@@ -229,6 +230,18 @@ describe('evidence', () => {
     expect(await eventsOf(t, 'correlation_id = $1', 'verifying')).toMatchObject([
       { action: 'audit.verified', outcome: 'success', resource: { id: body.id }, detail: { result: 'sound' } },
     ]);
+  });
+
+  it('A4: a verification that nobody will try again says so, and why', async () => {
+    const [row] = await t.sql<{ id: string }>(
+      `INSERT INTO audit_verification (requested_by, options) VALUES ('somebody', '{"log": "gone"}') RETURNING id`,
+    );
+    await t.app.get(Jobs).send('audit.verify', { id: row!.id }, { maxAttempts: 1 });
+    const failed = await eventually(async () => {
+      const { body } = (await auditor.get(`/api/v1/audit/verifications/${row!.id}`).expect(200)) as { body: VerificationView };
+      return body.state === 'failed' && body;
+    });
+    expect(failed).toMatchObject({ result: null, reason: expect.stringContaining('gone') as string });
   });
 
   it('A4: the nightly job verifies too', async () => {

@@ -23,14 +23,14 @@ export class VerificationJob implements OnModuleInit {
         // Of this form: VerificationsService sent it.
         await this.verifications.run((payload as { id: string }).id);
       },
-      { transactional: false },
+      { transactional: false, died: ({ payload, lastError }) => this.verifications.gaveUp((payload as { id: string }).id, lastError) },
     );
     this.handlers.register(
       NIGHTLY,
-      async () => {
-        await this.verifications.scheduled();
+      async ({ id }) => {
+        await this.verifications.scheduled(id);
       },
-      { transactional: false },
+      { transactional: false, died: ({ id, lastError }) => this.verifications.gaveUp(id, lastError) },
     );
   }
 

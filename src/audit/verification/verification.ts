@@ -1,7 +1,7 @@
 import { type Json } from '../../kernel/canonical-json.js';
 import { type Verdict } from './finding.js';
 
-export const verificationStates = ['waiting', 'running', 'done'] as const;
+export const verificationStates = ['waiting', 'running', 'done', 'failed'] as const;
 
 /** A verification that was asked for, and what came of it. */
 export interface Verification {
@@ -10,6 +10,8 @@ export interface Verification {
   requestedBy: string;
   options: StoredOptions;
   result: Verdict | null;
+  /** Why it has no result. */
+  reason: string | null;
   report: Json;
   createdAt: Date;
   finishedAt: Date | null;

@@ -66,6 +66,8 @@ export class VerificationView {
   /** The gravest of the findings, when it is done. */
   @ApiProperty({ enum: verdicts, nullable: true })
   result!: Verdict | null;
+  /** Why it failed: it was given up without a result. */
+  reason!: string | null;
   createdAt!: string;
   finishedAt!: string | null;
   logs!: VerifiedLogView[];
@@ -83,6 +85,7 @@ export class VerificationView {
       state: v.state,
       requestedBy: v.requestedBy,
       result: v.result,
+      reason: v.reason,
       createdAt: v.createdAt.toISOString(),
       finishedAt: v.finishedAt?.toISOString() ?? null,
       logs: report?.logs.map((log: LogReport) => ({ ...log })) ?? [],

@@ -3,7 +3,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type StoredOptions, type Verification } from './verification.js';
 import { type VerificationReport } from './verifier.js';
 
-const COLUMNS = `v.id, v.state, v.requested_by AS "requestedBy", v.options, v.result, v.report, v.created_at AS "createdAt", v.finished_at AS "finishedAt"`;
+const COLUMNS = `v.id, v.state, v.requested_by AS "requestedBy", v.options, v.result, v.reason, v.report, v.created_at AS "createdAt", v.finished_at AS "finishedAt"`;
 
 @Injectable()
 export class VerificationsRepository {
@@ -18,9 +18,24 @@ export class VerificationsRepository {
     return row;
   }
 
+  /** One with an id from elsewhere; nothing happens when there is one. */
+  async insertOnce(id: string, requestedBy: string): Promise<void> {
+    await this.work.run(() =>
+      this.work.query('INSERT INTO audit_verification (id, requested_by) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING', [id, requestedBy]),
+    );
+  }
+
+  /** It ended without a result. */
+  async fail(id: string, reason: string): Promise<void> {
+    await this.work.query(
+      `UPDATE audit_verification v SET state = 'failed', reason = $2, finished_at = now() WHERE v.id = $1 AND v.state <> 'done'`,
+      [id, reason],
+    );
+  }
+
   async begin(id: string): Promise<Verification | undefined> {
     const [row] = await this.work.query<Verification>(
-      `UPDATE audit_verification v SET state = 'running' WHERE v.id = $1 AND v.state <> 'done' RETURNING ${COLUMNS}`,
+      `UPDATE audit_verification v SET state = 'running', reason = NULL, finished_at = NULL WHERE v.id = $1 AND v.state <> 'done' RETURNING ${COLUMNS}`,
       [id],
     );
     return row;

@@ -49,9 +49,15 @@ export class VerificationsService {
     });
   }
 
-  /** Verifies everything, as the nightly job does. */
-  async scheduled(): Promise<Verification> {
-    return this.run((await this.verifications.insert('system', {})).id);
+  /** Verifies everything, as the nightly job of this id does. */
+  async scheduled(id: string): Promise<Verification> {
+    await this.verifications.insertOnce(id, 'system');
+    return this.run(id);
+  }
+
+  /** Nobody will try this one again. */
+  async gaveUp(id: string, reason: string | null): Promise<void> {
+    await this.verifications.fail(id, reason ?? 'The job that verified is dead.');
   }
 
   /** Runs one that was asked for; one that was finished before is left as it is. */

@@ -52,7 +52,11 @@ export class JobRunner {
         ? await this.repository.bury(job, lastError)
         : await this.repository.postpone(job, lastError, backoffMs(job.attempts));
       if (!ours) return 'lost';
-      if (dead) await this.events.died({ ...job, state: 'dead', lastError });
+      if (dead) {
+        const buried = { ...job, state: 'dead', lastError } as const;
+        await this.handlers.for(job.name).died?.(buried);
+        await this.events.died(buried);
+      }
       return dead ? 'dead' : 'failed';
     });
   }
