@@ -218,8 +218,11 @@ describe('workers that are killed', () => {
     const start = async (): Promise<void> => {
       workers.push(await startProcess('test/support/job-worker.mjs', database, { TEST_TICK_MS: '500', CADASTRE_LOG_LEVEL: 'silent' }));
     };
-    const alive = (): TestProcess[] =>
-      workers.filter((w) => w.child.exitCode === null && w.child.signalCode === null && w.output().includes('ready'));
+    const alive = (): TestProcess[] => {
+      const failed = workers.find((w) => (w.child.exitCode ?? 0) !== 0);
+      if (failed) throw new Error(`A worker ended by itself: ${failed.output()}`);
+      return workers.filter((w) => w.child.exitCode === null && w.child.signalCode === null && w.output().includes('ready'));
+    };
     await Promise.all([start(), start(), start(), start()]);
     await eventually(() => alive().length === 4, 60_000);
     const effects = async (): Promise<number> => (await t.sql<{ n: number }>('SELECT count(*)::int AS n FROM effects'))[0]!.n;
