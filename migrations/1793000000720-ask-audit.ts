@@ -12,19 +12,24 @@ export class AskAudit1793000000720 implements MigrationInterface {
     await q.query(String.raw`
       CREATE FUNCTION audit_words(payload text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10000 AS $$
       DECLARE
-        event CONSTANT jsonb := public.audit_readable(payload);
-        said text := lower(concat_ws(' ', event ->> 'action', left(event #>> '{resource,name}', 300), left(event #>> '{resource,id}', 300),
-                                     left(event #>> '{actor,name}', 300), event #>> '{actor,ownerId}', left((event -> 'detail')::text, 4000)));
+        event jsonb;
+        said text;
       BEGIN
-        said := translate(said, E'"{}[](),;<>=\'!?|\\\t\n\r', '                    ');
-        RETURN array_to_tsvector(ARRAY (
-          SELECT left(w.word, 200)
-            FROM (SELECT btrim(t.word, '.:/@_-+*&%$#') AS word FROM string_to_table(said, ' ') t(word)
-                  UNION
-                  SELECT t.word FROM string_to_table(translate(said, '.:/@_-+*&%$#', '            '), ' ') t(word)
-                  UNION
-                  SELECT 'actor:' || lower(left(event #>> '{actor,name}', 190))) w
-           WHERE w.word <> ''));
+        IF NOT pg_input_is_valid(payload, 'jsonb') THEN
+          RETURN '';
+        END IF;
+        event := payload::jsonb;
+        said := lower(concat_ws(' ', event ->> 'action', left(event #>> '{resource,name}', 300), left(event #>> '{resource,id}', 300),
+                                left(event #>> '{actor,name}', 300), event #>> '{actor,ownerId}', left((event -> 'detail')::text, 4000)));
+        said := ' ' || translate(said, E'"{}[](),;<>=\'!?|\\\t\n\r', '                    ') || ' ';
+        -- A longer word would be an error.
+        IF said ~ '\S{201}' THEN
+          said := regexp_replace(said, '(\S{200})\S+', '\1', 'g');
+        END IF;
+        RETURN array_to_tsvector(array_remove(
+          string_to_array(translate(said, '.:/@_-+*&%$#', '            ')
+                          || regexp_replace(said, '(?<= )[-.:/@_+*&%$#]+|[-.:/@_+*&%$#]+(?= )', '', 'g'), ' ')
+          || ('actor:' || lower(left(event #>> '{actor,name}', 190))), ''));
       END $$`);
     // Each takes about a minute for five million events, during which nothing is filed; writing the inbox goes on.
     // Words, and the actor's name as it was.
