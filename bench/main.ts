@@ -1,13 +1,15 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { benchArchive } from './archive.js';
 import { benchAuditQuery } from './audit-query.js';
 import { benchIdentity } from './identity.js';
 import { makeAdministrator, signIn } from './people.js';
+import { benchReading } from './reading.js';
 import { benchReads } from './reads.js';
 import { benchSealing } from './sealing.js';
 import { openStage } from './stage.js';
 import { benchWrites } from './writes.js';
 
-/** `cadastre bench [reads] [writes] [identity] [sealing] [audit-query]`: every figure beside a floor measured in the same run; only the ratios travel. */
+/** `cadastre bench [reads] [writes] [identity] [sealing] [archive] [reading] [audit-query]`: every figure beside a floor measured in the same run; only the ratios travel. */
 export async function main(args: readonly string[]): Promise<number> {
   const chosen = (name: string): boolean => args.length === 0 || args.includes(name);
   console.log(
@@ -22,6 +24,8 @@ export async function main(args: readonly string[]): Promise<number> {
     if (chosen('writes')) await benchWrites(stage, bearer, app, await stage.start('app', { BENCH_UNAUDITED: '1' }));
     if (chosen('identity')) await benchIdentity(stage, bearer, app, await stage.start('floor'));
     if (chosen('sealing')) await benchSealing(stage);
+    if (chosen('archive')) await benchArchive();
+    if (chosen('reading')) await benchReading(stage, bearer);
     // Five million events take minutes to load: only when asked for.
     if (args.includes('audit-query')) await benchAuditQuery(stage, bearer, app);
     return 0;

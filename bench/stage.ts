@@ -11,14 +11,14 @@ import { startEmbeddedPostgres } from '../src/platform/database/embedded/embedde
 import { Migrator } from '../src/platform/database/migrator.js';
 
 /** What is measured is the program, not its limits; they are counted nevertheless. */
-const BOUNDLESS = JSON.stringify({
+export const BOUNDLESS = {
   'limits.adminPerMinute': 10_000_000,
   'limits.userPerMinute': 10_000_000,
   'limits.keyPerMinute': 10_000_000,
   'limits.anonymousPerMinute': 10_000_000,
   'limits.searchPerMinute': 10_000_000,
   'limits.loginPerMinute': 10_000_000,
-});
+};
 
 /** A server with its own data, fsync on, and the processes that are measured on it. */
 export interface Stage {
@@ -60,7 +60,7 @@ export async function openStage(): Promise<Stage> {
     CADASTRE_PORT: '0',
     CADASTRE_LOG_LEVEL: 'warn',
     CADASTRE_ACCESS_TOKEN_TTL_S: '3600',
-    CADASTRE_PINNED_SETTINGS: BOUNDLESS,
+    CADASTRE_PINNED_SETTINGS: JSON.stringify(BOUNDLESS),
   };
   return {
     url: server.url,

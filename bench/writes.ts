@@ -14,7 +14,8 @@ const ONE = [1, false, [1], ['allocated'], [null], [null], [null], [null], [''],
 async function rawAllocation(client: PoolClient, poolId: string, mac: Buffer | undefined): Promise<void> {
   await client.query('BEGIN');
   await client.query({ name: 'next', text: NEXT, values: [poolId, ...ONE] });
-  if (mac) await client.query({ name: 'audit', text: INSERT_EVENTS, values: [[uuidv7()], [3], [PAYLOAD], [LEAF], [mac]] });
+  if (mac)
+    await client.query({ name: 'audit', text: INSERT_EVENTS, values: [[uuidv7()], [3], [PAYLOAD], [LEAF], [mac], [null], [null], [null]] });
   await client.query('COMMIT');
 }
 

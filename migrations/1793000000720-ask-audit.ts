@@ -1,5 +1,30 @@
 import { type MigrationInterface, type QueryRunner } from 'typeorm';
 
+/** From `said` to its words: whole (web01.example.net) and in parts (web01, example, net). A word of more than 200 characters would be an error. */
+export const WORDS_IN = String.raw`
+    said := ' ' || translate(said, E'"{}[](),;<>=\'!?|\\\t\n\r', '                    ') || ' ';
+    IF said ~ '\S{201}' THEN
+      said := regexp_replace(said, '(\S{200})\S+', '\1', 'g');
+    END IF;
+    words := string_to_array(translate(said, '.:/@_-+*&%$#', '            ')
+                             || regexp_replace(said, '(?<= )[-.:/@_+*&%$#]+|[-.:/@_+*&%$#]+(?= )', '', 'g'), ' ');`;
+
+export const WORDS_OF_EVENT = `
+  CREATE FUNCTION audit_words(payload text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10000 AS $$
+  DECLARE
+    event jsonb;
+    said text;
+    words text[];
+  BEGIN
+    IF NOT pg_input_is_valid(payload, 'jsonb') THEN
+      RETURN '';
+    END IF;
+    event := payload::jsonb;
+    said := lower(concat_ws(' ', event ->> 'action', left(event #>> '{resource,name}', 300), left(event #>> '{resource,id}', 300),
+                            left(event #>> '{actor,name}', 300), event #>> '{actor,ownerId}', left((event -> 'detail')::text, 4000)));${WORDS_IN}
+    RETURN array_to_tsvector(array_remove(array_remove(words || (chr(1) || 'actor:' || lower(left(event #>> '{actor,name}', 190))), ''), NULL));
+  END $$`;
+
 /** What the trail is asked by beyond its columns, and what is noticed in it. */
 export class AskAudit1793000000720 implements MigrationInterface {
   name = 'AskAudit1793000000720';
@@ -9,28 +34,7 @@ export class AskAudit1793000000720 implements MigrationInterface {
     // (web01.example.net) and in parts (web01, example, net). The actor's name is a word of its own as a whole, so that one index serves both.
     // The cost is what it takes beside a comparison: otherwise the planner would rather compute it for a whole log than look into its index.
     // Immutable in fact: it depends on its argument only. It must name its schema: ANALYZE runs it without a search path.
-    await q.query(String.raw`
-      CREATE FUNCTION audit_words(payload text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10000 AS $$
-      DECLARE
-        event jsonb;
-        said text;
-      BEGIN
-        IF NOT pg_input_is_valid(payload, 'jsonb') THEN
-          RETURN '';
-        END IF;
-        event := payload::jsonb;
-        said := lower(concat_ws(' ', event ->> 'action', left(event #>> '{resource,name}', 300), left(event #>> '{resource,id}', 300),
-                                left(event #>> '{actor,name}', 300), event #>> '{actor,ownerId}', left((event -> 'detail')::text, 4000)));
-        said := ' ' || translate(said, E'"{}[](),;<>=\'!?|\\\t\n\r', '                    ') || ' ';
-        -- A longer word would be an error.
-        IF said ~ '\S{201}' THEN
-          said := regexp_replace(said, '(\S{200})\S+', '\1', 'g');
-        END IF;
-        RETURN array_to_tsvector(array_remove(
-          string_to_array(translate(said, '.:/@_-+*&%$#', '            ')
-                          || regexp_replace(said, '(?<= )[-.:/@_+*&%$#]+|[-.:/@_+*&%$#]+(?= )', '', 'g'), ' ')
-          || ('actor:' || lower(left(event #>> '{actor,name}', 190))), ''));
-      END $$`);
+    await q.query(WORDS_OF_EVENT);
     // Each takes about a minute for five million events, during which nothing is filed; writing the inbox goes on.
     // Words, and the actor's name as it was.
     await q.query('CREATE INDEX audit_log_words ON audit_log USING gin (audit_words(payload))');

@@ -20,6 +20,11 @@ import { CreateSearch1793000000680 } from './1793000000680-create-search.js';
 import { SealAudit1793000000700 } from './1793000000700-seal-audit.js';
 import { AskAudit1793000000720 } from './1793000000720-ask-audit.js';
 import { ClassAudit1793000000740 } from './1793000000740-class-audit.js';
+import { GuardReadLogs1793000000750 } from './1793000000750-guard-read-logs.js';
+import { RetainAudit1793000000760 } from './1793000000760-retain-audit.js';
+import { ArchiveAudit1793000000770 } from './1793000000770-archive-audit.js';
+import { EncryptAudit1793000000780 } from './1793000000780-encrypt-audit.js';
+import { RestoreAudit1793000000790 } from './1793000000790-restore-audit.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -45,4 +50,9 @@ export const migrations = [
   SealAudit1793000000700,
   AskAudit1793000000720,
   ClassAudit1793000000740,
+  GuardReadLogs1793000000750,
+  RetainAudit1793000000760,
+  ArchiveAudit1793000000770,
+  EncryptAudit1793000000780,
+  RestoreAudit1793000000790,
 ];

@@ -9,7 +9,9 @@ import { JobsModule } from './platform/jobs/jobs.module.js';
 import { LimitsModule } from './platform/limits/limits.module.js';
 import { MetricsModule } from './platform/metrics/metrics.module.js';
 import { OutboundModule } from './platform/outbound/outbound.module.js';
+import { StorageModule } from './platform/storage/storage.module.js';
 import { PlatformModule } from './platform/platform.module.js';
+import { RetentionModule } from './platform/retention/retention.module.js';
 import { SearchModule } from './platform/search/search.module.js';
 import { SettingsModule } from './platform/settings/settings.module.js';
 import { IdentityProvidersModule } from './users/identity-providers/identity-providers.module.js';
@@ -31,10 +33,12 @@ export class AppModule {
         MetricsModule,
         HealthModule,
         DocsModule,
+        RetentionModule,
         JobsModule,
         AuditModule,
         LimitsModule,
         OutboundModule,
+        StorageModule,
         AuthModule,
         SearchModule,
         UsersModule,

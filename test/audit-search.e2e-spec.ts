@@ -91,7 +91,7 @@ describe('asking the trail', () => {
     [{ clientAddress: '::ffff:10.1.2.3' }, [0]],
     [{ clientAddress: '0.0.0.0/0' }, [0, 1]],
     [{ flag: 'sox' }, [2, 4]],
-    [{ flag: 'gdpr' }, [4]],
+    [{ flag: 'gdpr' }, [4, 5]],
     [{ flag: 'so' }, []],
     [{ text: 'web01.example.net' }, [0]],
     [{ text: 'EXAMPLE web01' }, [0]],

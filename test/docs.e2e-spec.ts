@@ -106,7 +106,7 @@ describe('lists in the manual', () => {
 
   it('A1: audit.md has every action of the sources, and no other', () => {
     const real = sources.flatMap((file) =>
-      [...read(file).matchAll(/\baction: ([^,;]+)|\brunEvent\('([^']+)'/g)].flatMap(([, expression = '', literal]) =>
+      [...read(file).matchAll(/\baction: ([^,;]+)|\b(?:runEvent\(|say\(month, )'([^']+)'/g)].flatMap(([, expression = '', literal]) =>
         literal === undefined ? [...expression.matchAll(/'([a-z_]+\.[a-z_]+)'/g)].map(([, action = '']) => action) : [literal],
       ),
     );

@@ -169,7 +169,7 @@ describe('durable jobs', () => {
       [old, [old, dead]],
     );
     const before = await t.sql('SELECT FROM jobs');
-    const id = await jobs.send('platform.clean-up');
+    const id = await jobs.send('retention.expire');
     await eventually(async () => (await stateOf(t, id))?.state === 'done');
     expect(await stateOf(t, old)).toBeUndefined();
     expect(await t.sql('SELECT FROM jobs')).toHaveLength(before.length);

@@ -1,6 +1,7 @@
 import supertest, { type Agent } from 'supertest';
 import { newKey } from '../src/users/api-keys/key-format.js';
 import { KeyCareJob } from '../src/users/api-keys/key-care.job.js';
+import { ExpiryRuns } from '../src/audit/expiry/expiry-runs.js';
 import { KeyCare } from '../src/users/api-keys/key-care.js';
 import { LATENCY_BOUNDS_MS } from '../src/users/api-keys/usage/buckets.js';
 import { type EventState, eventStates } from '../src/users/api-keys/events/security-event.dto.js';
@@ -403,13 +404,14 @@ describe('the use of keys', () => {
       await t.sql(`UPDATE api_keys SET revoked_at = now() - interval '31 days' WHERE id = $1`, [gone.id]);
       await usedBefore(t, gone.id, 401 * 24, 1);
       await usedBefore(t, gone.id, 399 * 24, 1);
-      expect(await care.run()).toMatchObject({ digests: 1, usage: 1 });
+      expect(await care.run()).toMatchObject({ digests: 1 });
+      expect(await t.app.get(ExpiryRuns).run(gone.id)).toMatchObject({ key_usage: 1 });
       expect(await t.sql('SELECT digest IS NULL AS gone FROM api_keys WHERE id = ANY ($1) ORDER BY id', [[gone.id, fresh.id]])).toEqual([
         { gone: true },
         { gone: false },
       ]);
       expect((await make.root.get(`${KEYS}/${gone.id}`).expect(200)).body).toMatchObject({ state: 'revoked' });
-      expect(await care.run()).toEqual({ prepared: 0, uncollected: 0, noticed: 0, digests: 0, tokens: 0, usage: 0 });
+      expect(await care.run()).toEqual({ prepared: 0, uncollected: 0, noticed: 0, digests: 0, tokens: 0 });
     });
 
     it('K4: a key’s end is announced 14, 7 and 1 days before, once each', async () => {

@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import jwt from 'jsonwebtoken';
 import supertest, { type Agent, type Response, type Test } from 'supertest';
+import { ExpiryRuns } from '../src/audit/expiry/expiry-runs.js';
 import { CONSOLE_COOKIE } from '../src/platform/auth/credentials.js';
 import { UnitOfWork } from '../src/platform/database/unit-of-work.js';
 import { Jobs } from '../src/platform/jobs/jobs.js';
@@ -187,7 +188,7 @@ describe('time', () => {
   it('S4: sessions are forgotten ninety days after their end, and their tokens with them', async () => {
     const sid = sidOf(accessToken);
     await withToken(t, accessToken).post(`${AUTH}/logout`).expect(204);
-    const forgetOld = (): Promise<object> => t.app.get(SessionSweeper).forgetOld();
+    const forgetOld = (): Promise<object> => t.app.get(ExpiryRuns).run(randomUUID());
     await t.sql(`UPDATE auth_sessions SET ended_at = now() - interval '89 days' WHERE id = $1`, [sid]);
     await forgetOld();
     expect(await t.sql('SELECT FROM auth_sessions WHERE id = $1', [sid])).toHaveLength(1);

@@ -9,7 +9,6 @@ import { startTestApp, type TestApp } from './support/test-app.js';
 import { createTestDatabase, type TestDatabase } from './support/test-database.js';
 
 const PATH = '/api/v1/settings';
-const SECRET_KEYS = `test:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64url')}`;
 
 const colour = defineSetting({ key: 'test.colour', type: 'string', default: 'red', enum: ['red', 'blue'], text: 'x' });
 const greeting = defineSetting({ key: 'test.greeting', type: 'string', default: 'hi', pattern: /^[a-z]*$/, text: 'x' });
@@ -30,9 +29,9 @@ describe('settings on two instances', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    a = await startTestApp({ CADASTRE_JOBS: 'false', CADASTRE_SECRET_KEYS: SECRET_KEYS }, database);
+    a = await startTestApp({ CADASTRE_JOBS: 'false' }, database);
     const pins = JSON.stringify({ 'test.colour': 'blue', 'test.password': 'pinned and secret' });
-    b = await startTestApp({ CADASTRE_JOBS: 'false', CADASTRE_SECRET_KEYS: SECRET_KEYS, CADASTRE_PINNED_SETTINGS: pins }, database);
+    b = await startTestApp({ CADASTRE_JOBS: 'false', CADASTRE_PINNED_SETTINGS: pins }, database);
     admin = await asRole(a, 'admin');
   });
 
@@ -116,7 +115,7 @@ describe('settings on two instances', () => {
 
   it('G3: while the database is away the last good values stay, and changes are seen once it is back', async () => {
     const proxy = await startProxy(database.url);
-    const c = await startTestApp({ CADASTRE_JOBS: 'false', DATABASE_URL: proxy.url, CADASTRE_SECRET_KEYS: SECRET_KEYS }, database);
+    const c = await startTestApp({ CADASTRE_JOBS: 'false', DATABASE_URL: proxy.url }, database);
     await admin.put(`${PATH}/outbound.timeoutMs`).send({ value: 4321 }).expect(200);
     const settings = c.app.get(Settings);
     const value = (): unknown => settings.effective('outbound.timeoutMs');

@@ -6,6 +6,7 @@ import { permissions } from '../platform/auth/permissions.js';
 import { type Rule, settingRules } from '../platform/settings/setting.js';
 import { type RouteLine, rolesWith, routeLineOf } from '../users/roles/route-lines.js';
 import { systemRoles } from '../users/roles/system-roles.js';
+import { auditEventsPage } from './audit-events-page.js';
 import { type Command, parse, UsageError } from './command.js';
 import { keepGenerated } from './generated-file.js';
 import { previewApplication } from './preview.js';
@@ -24,6 +25,7 @@ export const docs: Command = {
       { name: 'docs/configuration.md', text: configurationPage() },
       { name: 'docs/settings.md', text: settingsPage() },
       { name: 'docs/security.md', text: securityPage(MADE) },
+      { name: 'docs/audit-events.md', text: auditEventsPage(MADE) },
       { name: 'docs/permissions.md', text: permissionsPage(table) },
       { name: 'docs/permissions.json', text: `${JSON.stringify(table, null, 2)}\n` },
     ];

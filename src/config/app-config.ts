@@ -42,6 +42,10 @@ export class AppConfig {
     signingKeys: string | undefined;
     anchorDirectory: string;
     anchorUrl: string | undefined;
+    /** Bytes. */
+    spoolLimit: number;
+    /** A MaxMind DB file. */
+    geoIpFile: string | undefined;
   };
   readonly log: { level: string; pretty: boolean };
   readonly jobs: boolean;
@@ -82,6 +86,8 @@ export class AppConfig {
       signingKeys: e.CADASTRE_AUDIT_SIGNING_KEYS,
       anchorDirectory: path.resolve(projectRoot, e.CADASTRE_AUDIT_ANCHOR_DIR ?? path.join(this.varDirectory, 'anchors')),
       anchorUrl: e.CADASTRE_AUDIT_ANCHOR_URL,
+      spoolLimit: e.CADASTRE_AUDIT_SPOOL_LIMIT,
+      geoIpFile: e.CADASTRE_GEOIP_FILE === undefined ? undefined : path.resolve(projectRoot, e.CADASTRE_GEOIP_FILE),
     };
     this.log = {
       level: e.CADASTRE_LOG_LEVEL,

@@ -170,6 +170,18 @@ export class Environment {
   @IsUrl({ protocols: ['http', 'https'], require_tld: false, require_protocol: true, require_host: true })
   CADASTRE_AUDIT_ANCHOR_URL?: string;
 
+  @Doc('Most bytes of audited reads that this process keeps under `CADASTRE_VAR_DIR` while the database is away.')
+  @Int()
+  @IsInt()
+  @Min(0)
+  @Max(1_099_511_627_776)
+  CADASTRE_AUDIT_SPOOL_LIMIT = 1_073_741_824;
+
+  @Doc('A MaxMind DB file of countries or cities: the trail then says which country a request came from.', { defaultText: 'none' })
+  @IsOptional()
+  @IsString()
+  CADASTRE_GEOIP_FILE?: string;
+
   @Doc('Lifetime of an access token, in seconds.')
   @Int()
   @IsInt()

@@ -55,6 +55,7 @@ import { RefreshTokens } from './sessions/refresh-tokens.js';
 import { SecondStep } from './sessions/second-step.js';
 import { SessionDirectory } from './sessions/session-directory.js';
 import { SessionList } from './sessions/session-list.js';
+import { SessionExpiry } from './sessions/session-expiry.js';
 import { SessionSweeperJob } from './sessions/session-sweeper.job.js';
 import { SessionSweeper } from './sessions/session-sweeper.js';
 import { SessionsController } from './sessions/sessions.controller.js';
@@ -133,6 +134,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
     SessionList,
     SessionSweeper,
     SessionSweeperJob,
+    SessionExpiry,
     Sessions,
     SignInSettings,
     SignIns,

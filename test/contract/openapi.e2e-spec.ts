@@ -4,8 +4,10 @@ import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route
 import { aKeyOfKind, aProject, aSecurityEvent } from '../support/examples/keys.js';
 import { Sealer } from '../../src/audit/sealing/sealer.js';
 import { Builders } from '../support/builders.js';
+import { anArchiveRun } from '../support/examples/archive.js';
 import { askingQueries } from '../support/examples/asking.js';
 import { aGroup, aRole } from '../support/examples/accounts.js';
+import { aHold, aPolicy } from '../support/examples/retention.js';
 import { identityProviderReads } from '../support/examples/identity-providers.js';
 import { type Content, mismatches, openApi, operations, resolved, type Schema, schemaOf } from '../support/openapi-document.js';
 import { isDescribed, nameOf } from '../support/route-table.js';
@@ -187,6 +189,10 @@ describe('docs/openapi.json', () => {
         [/projects\/:id/, (await aProject(make)).id],
         [/keys\/:id/, (await aKeyOfKind(make, 'tenant')).id],
         [/verifications\/:id/, verification.id],
+        [/retention\/policies\/:id/, (await aPolicy(make)).id],
+        [/holds\/:id/, (await aHold(make)).id],
+        [/archive\/runs\/:id/, (await anArchiveRun(make)).id],
+        [/subjects\/:id/, user.id],
       ];
       for (const [name] of each.filter(([route]) => route.startsWith('GET '))) {
         const example = await identityProviderReads[name]?.(make);

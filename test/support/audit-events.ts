@@ -1,12 +1,15 @@
 import { Client } from 'pg';
 import { type AuditEventView } from '../../src/audit/log/audit-log.dto.js';
+import { type StoredEvent } from '../../src/audit/log/stored-event.js';
+import { PersonalReader } from '../../src/audit/personal/personal-reader.js';
 import { eventually } from './eventually.js';
 import { type TestApp } from './test-app.js';
 
-/** Events as they were written, whether filed or not, oldest first; `where` speaks of the columns of the view audit_events. */
+/** Events as they were written, what is personal opened, whether filed or not, oldest first; `where` speaks of the columns of the view audit_events. */
 export async function eventsOf(t: TestApp, where: string, ...parameters: unknown[]): Promise<AuditEventView[]> {
-  const rows = await t.sql<{ payload: string }>(`SELECT payload FROM audit_events WHERE ${where} ORDER BY id`, parameters);
-  return rows.map(({ payload }) => JSON.parse(payload) as AuditEventView);
+  const rows = await t.sql<StoredEvent>(`SELECT id, payload FROM audit_events WHERE ${where} ORDER BY id`, parameters);
+  const events = await t.app.get(PersonalReader).open(rows);
+  return events.map(({ payload, opened }) => (opened?.event ?? JSON.parse(payload)) as AuditEventView);
 }
 
 /** Waits until every event has its place in the log, which an open transaction anywhere on the database server delays. */

@@ -4,7 +4,10 @@ import { type Builders } from './builders.js';
 import { auditSealingExamples } from './examples/audit-sealing.js';
 import { workSessionExamples } from './examples/work-sessions.js';
 import { settingsExamples } from './examples/settings.js';
+import { archiveExamples } from './examples/archive.js';
 import { askingExamples } from './examples/asking.js';
+import { rehydrationExamples } from './examples/rehydration.js';
+import { retentionExamples, retentionPreview } from './examples/retention.js';
 import { accountsExamples } from './examples/accounts.js';
 import { signInExamples } from './examples/sign-in.js';
 import { keyExamples } from './examples/keys.js';
@@ -18,6 +21,7 @@ export { type ExampleCall, type RouteExample, type Trace } from './route-example
 /** Mutating by their method only, with the reason. */
 export const CHANGES_NOTHING: Record<string, { why: string; call: ExampleCall }> = {
   'POST /api/v1/identity-providers/ldif': ldifPreview,
+  'POST /api/v1/audit/retention/preview': retentionPreview,
   'POST /api/v1/ipam/calculator/merge': {
     why: 'computes; POST because the list of networks may be long',
     call: { path: '/api/v1/ipam/calculator/merge', body: { networks: ['10.20.0.0/24', '10.20.1.0/24'] } },
@@ -105,6 +109,9 @@ export const routeExamples: Record<string, RouteExample> = {
   ...keyExamples,
   ...identityProviderExamples,
   ...askingExamples,
+  ...retentionExamples,
+  ...archiveExamples,
+  ...rehydrationExamples,
   'POST /api/v1/auth/login': {
     public: true,
     works: async ({ t }) => {

@@ -8,6 +8,9 @@ import { Migrator } from '../../src/platform/database/migrator.js';
 
 const migrationsFolder = new URL('../../migrations/', import.meta.url);
 
+/** What instances that share a database have to share too. */
+export const SHARED_SECRET_KEYS = `test:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64url')}`;
+
 export interface TestDatabase {
   /** As the application's role. */
   url: string;

@@ -76,7 +76,15 @@ export const detectionRules = {
   },
   rights_changed: {
     text: 'Roles and their holders changed by one actor.',
-    actions: ['role.*', 'user.roles_changed', 'user.role_assigned', 'user.role_removed', 'group.member_added'],
+    actions: [
+      'role.created',
+      'role.updated',
+      'role.deleted',
+      'user.roles_changed',
+      'user.role_assigned',
+      'user.role_removed',
+      'group.member_added',
+    ],
     subject: 'actor',
     threshold: 20,
     windowSeconds: HOUR,
@@ -109,6 +117,24 @@ export const detectionRules = {
     windowSeconds: 10 * MINUTE,
     cooldownSeconds: HOUR,
     severity: 'high',
+  },
+  archive_failed: {
+    text: 'A month of the trail could not be archived.',
+    actions: ['audit.archive_failed'],
+    subject: 'actor',
+    threshold: 1,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'high',
+  },
+  archive_broken: {
+    text: 'An archive of the trail is missing or is not what was archived.',
+    actions: ['audit.archive_broken'],
+    subject: 'actor',
+    threshold: 1,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'critical',
   },
 } as const satisfies Record<string, DetectionRule>;
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type AuditFilter } from '../log/audit-log.dto.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
+import { ArchivedEvents } from '../restored/archived-events.js';
 
 /** An event at its place in a log. */
 export interface LoggedEvent {
@@ -18,13 +19,18 @@ export class EvidenceRepository {
   constructor(
     private readonly work: UnitOfWork,
     private readonly log: AuditLogRepository,
+    private readonly archived: ArchivedEvents,
   ) {}
 
-  /** Those of the ids that are in the log, by log and place. */
+  /** Those of the ids that are in the log, or of a month that is back for a while, by log and place. */
   async logged(ids: readonly string[]): Promise<LoggedEvent[]> {
     const rows = await this.work.query<Omit<LoggedEvent, 'seq'> & { seq: string }>(
       `SELECT l.id, l.class, h.name AS log, l.seq, l.payload FROM audit_log l JOIN audit_heads h ON h.class = l.class
-        WHERE l.id = ANY ($1::uuid[]) ORDER BY l.class, l.seq`,
+        WHERE l.id = ANY ($1::uuid[])
+       UNION ALL
+       SELECT r.id, r.class, h.name AS log, r.seq, r.payload FROM audit_restored r JOIN audit_heads h ON h.class = r.class
+        WHERE r.id = ANY ($1::uuid[]) AND NOT EXISTS (SELECT FROM audit_log l WHERE l.id = r.id AND l.class = r.class)
+        ORDER BY class, seq`,
       [ids],
     );
     return rows.map((row) => ({ ...row, seq: Number(row.seq) }));
@@ -34,6 +40,11 @@ export class EvidenceRepository {
   async waiting(ids: readonly string[]): Promise<string[]> {
     const rows = await this.work.query<{ id: string }>('SELECT i.id FROM audit_inbox i WHERE i.id = ANY ($1::uuid[])', [ids]);
     return rows.map(({ id }) => id);
+  }
+
+  /** The archived months that may have it. */
+  async archivedIn(id: string): Promise<{ log: string; period: string }[]> {
+    return this.archived.monthsOf(id);
   }
 
   /** The ids of what a filter finds, newest first. */

@@ -50,7 +50,7 @@ export class EvidenceService {
     private readonly clock: Clock,
   ) {}
 
-  /** An event, and that the log's newest checkpoint holds it. Throws `audit_event_not_found`, `event_not_sealed`, `audit_log_unsound`. */
+  /** An event, and that the log's newest checkpoint holds it. Throws `audit_event_not_found`, `event_archived`, `event_not_sealed`, `audit_log_unsound`. */
   async proof(id: string): Promise<{ event: ProvenEvent; checkpoint: StoredCheckpoint; installation: string }> {
     return this.work.run(async () => {
       const [log] = await this.prove(await this.found([id]), []);
@@ -122,8 +122,22 @@ export class EvidenceService {
     const missing = unique.filter((id) => !there.has(id));
     const [waiting] = await this.events.waiting(missing);
     if (waiting !== undefined) throw notSealed(waiting);
-    if (missing[0] !== undefined) throw AppError.notFound('audit_event', missing[0]);
+    if (missing[0] !== undefined) throw await this.notThere(missing[0]);
     return logged;
+  }
+
+  private async notThere(id: string): Promise<AppError> {
+    const months = await this.events.archivedIn(id);
+    if (months.length === 0) return AppError.notFound('audit_event', id);
+    const named = months.map(({ log, period }) => `${log} ${period}`).join(', ');
+    return new AppError(
+      'not_found',
+      'event_archived',
+      `Event ${id} is in the archive of ${named} if anywhere: read that month back first.`,
+      {
+        meta: { eventId: id, months },
+      },
+    );
   }
 
   private async prove(

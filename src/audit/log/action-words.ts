@@ -33,7 +33,7 @@ export const actionWords: Record<string, readonly string[]> = {
   AUTHORIZE: ['request.denied', '*.role_assigned', '*.role_removed', '*.roles_changed'],
   APPROVE: ['*.approved'],
   REJECT: ['*.rejected', '*.declined'],
-  DOWNLOAD: ['*.exported', '*.downloaded', 'key.collected'],
+  DOWNLOAD: ['*.exported', '*.export_started', '*.downloaded', 'key.collected'],
   UPLOAD: ['import.*', '*.uploaded'],
   AGENT_EXECUTION: ['agent.*'],
   ERROR: ['*.failed', 'audit.unreadable'],

@@ -1,7 +1,7 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
-import { AuditEventPage, AuditEventView, AuditFilter, OwnAuditFilter, TimelineFilter } from './audit-log.dto.js';
+import { AuditEventPage, AuditEventView, OwnAuditFilter, SearchFilter, TimelineFilter } from './audit-log.dto.js';
 import { AuditLogService } from './audit-log.service.js';
 
 @Controller()
@@ -11,7 +11,7 @@ export class AuditLogController {
   /** What happened, newest first. Reading it is an event too. */
   @Get('audit/events')
   @Requires('audit:read')
-  async list(@Query() filter: AuditFilter): Promise<AuditEventPage> {
+  async list(@Query() filter: SearchFilter): Promise<AuditEventPage> {
     return AuditEventPage.of(await this.log.list(filter));
   }
 

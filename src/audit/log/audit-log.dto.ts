@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsDate, IsIn, IsOptional, IsString, MaxLength, ValidateBy } from 'class-validator';
+import { IsBoolean, IsDate, IsIn, IsOptional, IsString, MaxLength, ValidateBy } from 'class-validator';
 import { type Json } from '../../kernel/canonical-json.js';
 import { parseIp, parseNetwork } from '../../kernel/ip-address.js';
-import { CursorPage } from '../../platform/http/paging.dto.js';
+import { CursorPage, ToBoolean } from '../../platform/http/paging.dto.js';
 import {
   auditCategories,
   type AuditCategory,
@@ -120,6 +120,15 @@ export class AuditFilter extends OwnAuditFilter {
   actorName?: string;
 }
 
+/** Of the whole trail. */
+export class SearchFilter extends AuditFilter {
+  /** Goes on in archived months where the database ends, which takes longer. A page may then hold fewer than `limit` and still have a next one. */
+  @IsOptional()
+  @ToBoolean()
+  @IsBoolean()
+  archived?: boolean;
+}
+
 /** One thing's life. */
 export class TimelineFilter extends CursorPage {
   /**
@@ -160,12 +169,42 @@ export class AuditResourceView {
   name?: string;
 }
 
+export class AuditDeviceView {
+  @ApiProperty({ enum: ['browser', 'bot', 'script'], nullable: true })
+  kind!: 'browser' | 'bot' | 'script' | null;
+  /** The family of the browser or tool; null when it is not known. */
+  @ApiProperty({ type: String, nullable: true })
+  client!: string | null;
+  @ApiProperty({ type: String, nullable: true })
+  os!: string | null;
+}
+
+export class AuditProcessingView {
+  /** Since the request came. */
+  ms!: number;
+  /** Statements to the database so far. */
+  queries!: number;
+  /** Memory of the process, in MiB. */
+  rssMiB!: number;
+}
+
+export class AuditLateView {
+  /** When it was put aside because the database was away. */
+  spooledAt!: string;
+}
+
 export class AuditRequestView {
   clientIp?: string;
   peerIp?: string;
   userAgent?: string;
   method?: string;
   route?: string;
+  /** X-Forwarded-For as it came, cut at 256 characters; `clientIp` is what was believed of it. */
+  forwardedFor?: string;
+  /** The country of `clientIp` (ISO 3166-1 alpha-2), as the file of addresses had it then; absent when it is not known. */
+  country?: string;
+  /** What the user agent says it is; never proof. */
+  device?: AuditDeviceView;
 }
 
 const anyValue: ApiPropertyOptions = {
@@ -200,6 +239,10 @@ export class AuditEventView {
   flags!: string[];
   resource?: AuditResourceView;
   request?: AuditRequestView;
+  /** How far the request had come. */
+  processing?: AuditProcessingView;
+  /** It reached the database later than it happened. */
+  late?: AuditLateView;
   correlationId?: string;
   /** Fields that differ, when something was changed. */
   changes?: AuditChangeView[];
@@ -211,10 +254,16 @@ export class AuditEventView {
   detail?: Json;
   /** The event was too large for the log; its head is here. */
   truncated?: AuditTruncationView;
+  /** What it said of somebody was erased: their key was destroyed. Absent otherwise. */
+  erased?: true;
+  /** What it says of somebody is encrypted under a key that this server does not have. Absent otherwise. */
+  keyMissing?: true;
   /** Whether it has its place in the log already; events of the last moments have not. */
   filed!: boolean;
   /** Its place in the log of its category, counted from 0. */
   seq!: string | null;
+  /** It was read from an archive, and has the hash that the log sealed in its place. Absent otherwise. */
+  archived?: true;
   /** Not to be believed: as it was sealed its payload did not have its writer’s hash (`leaf`), or no writer of ours had written it (`writer`). */
   @ApiProperty({ enum: ['leaf', 'writer'], nullable: true })
   quarantined!: 'leaf' | 'writer' | null;
@@ -234,14 +283,19 @@ export class AuditEventView {
       flags: e.flags,
       resource: e.resource,
       request: e.request,
+      processing: e.processing,
+      late: e.late,
       correlationId: e.correlationId,
       changes: e.changes,
       before: e.before,
       after: e.after,
       detail: e.detail,
       truncated: e.truncated,
+      ...(stored.opened?.erased === true ? { erased: true } : {}),
+      ...(stored.opened?.keyMissing === true ? { keyMissing: true } : {}),
       filed,
       seq,
+      ...(stored.archived ? { archived: true } : {}),
       quarantined,
     };
   }
@@ -258,10 +312,10 @@ export class AuditEventPage {
 }
 
 /** The event as this program wrote it; what somebody else put in its place is shown as what it is, like audit_readable() does. */
-function readable({ id, payload, recordedAt }: StoredEvent): Omit<AuditEventView, 'filed' | 'seq' | 'quarantined'> {
+function readable({ id, payload, recordedAt, opened }: StoredEvent): Omit<AuditEventView, 'filed' | 'seq' | 'quarantined'> {
   try {
     // Of these names and types, when it has an action: AuditTrail made it.
-    const event = JSON.parse(payload) as AuditEventView | null;
+    const event = (opened?.event ?? JSON.parse(payload)) as AuditEventView | null;
     if (event?.action !== undefined) return event;
   } catch {
     // Not JSON: answered below.

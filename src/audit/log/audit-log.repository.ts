@@ -2,19 +2,23 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { likeOf, patternsOf } from './action-words.js';
 import { type AuditQuestion, auditQuery, type Slice } from './audit-query.js';
+import { PersonalReader } from '../personal/personal-reader.js';
 import { type StoredEvent } from './stored-event.js';
 
 /** The trail as it can be read: the log, and the tail that is not filed yet. */
 @Injectable()
 export class AuditLogRepository {
-  constructor(private readonly work: UnitOfWork) {}
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly personal: PersonalReader,
+  ) {}
 
   /** A page of what any of the questions means. */
   async page(asked: AuditQuestion | readonly AuditQuestion[], slice: Slice): Promise<StoredEvent[]> {
     const questions: AuditQuestion[] = [];
     for (const question of [asked].flat()) questions.push(await this.understood(question));
     const { sql, parameters } = auditQuery(questions, slice);
-    return this.work.query<StoredEvent>(sql, parameters);
+    return this.personal.open(await this.work.query<StoredEvent & object>(sql, parameters));
   }
 
   /** The question with its patterns as the actions there are. */
@@ -40,7 +44,7 @@ export class AuditLogRepository {
   }
 
   async byId(id: string): Promise<StoredEvent | undefined> {
-    const [event] = await this.work.query<StoredEvent>(
+    const found = await this.work.query<StoredEvent & object>(
       `SELECT l.id, l.payload, l.recorded_at AS "recordedAt", true AS filed, l.seq,
               (SELECT q.reason FROM audit_quarantine q WHERE q.id = l.id LIMIT 1) AS quarantined
          FROM audit_log l WHERE l.id = $1
@@ -48,6 +52,7 @@ export class AuditLogRepository {
        SELECT i.id, i.payload, i.recorded_at, false, NULL, NULL FROM audit_inbox i WHERE i.id = $1`,
       [id],
     );
+    const [event] = await this.personal.open(found);
     return event;
   }
 

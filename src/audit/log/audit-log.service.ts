@@ -3,8 +3,9 @@ import { AppError } from '../../kernel/app-error.js';
 import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { ABOVE_ALL, type ArchivePlace, ArchiveSearch } from '../archive/archive-search.js';
 import { AuditTrail } from '../trail/audit-trail.js';
-import { type AuditFilter, type OwnAuditFilter, type TimelineFilter } from './audit-log.dto.js';
+import { type AuditFilter, type OwnAuditFilter, type SearchFilter, type TimelineFilter } from './audit-log.dto.js';
 import { AuditLogRepository } from './audit-log.repository.js';
 import { type AuditQuestion, type Slice } from './audit-query.js';
 import { askedBy, AuditReading } from './audit-reading.js';
@@ -17,6 +18,10 @@ export interface Page {
 
 type PageAsked = Pick<AuditFilter, 'limit' | 'after'> & Pick<Slice, 'order'>;
 
+/** What a cursor into the archives begins with. */
+const ARCHIVED = 'archived';
+const START = ['9999-12-01', ABOVE_ALL] as const;
+const PERIOD = /^\d{4}-\d\d-01$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Reading the trail. What others did is read through AuditReading; what one did oneself is no secret, and reading it no event. */
@@ -27,10 +32,30 @@ export class AuditLogService {
     private readonly events: AuditLogRepository,
     private readonly trail: AuditTrail,
     private readonly reading: AuditReading,
+    private readonly archives: ArchiveSearch,
   ) {}
 
-  list(filter: AuditFilter): Promise<Page> {
-    return this.pageFor(undefined, filter, filter);
+  /** What the filter means; with `archived` also of months that are no longer in the database, behind all that are. */
+  async list({ archived, ...filter }: SearchFilter): Promise<Page> {
+    const place = archived === true && filter.after !== undefined ? archivePlaceOf(filter.after) : undefined;
+    const page = place ? { items: [], next: null } : await this.pageFor(undefined, filter, filter);
+    if (archived !== true || page.next !== null || page.items.length === filter.limit)
+      return archived === true && page.next === null ? { ...page, next: cursorOf([ARCHIVED, ...START]) } : page;
+    return this.goOn(page.items, filter, place);
+  }
+
+  /** Archives are read outside of any transaction, and that they were is said before the answer is given. */
+  private async goOn(items: StoredEvent[], filter: AuditFilter, place: ArchivePlace | undefined): Promise<Page> {
+    // The same filter without its page: the cursor is the place.
+    const question = askedBy(filter) as AuditQuestion;
+    const older = await this.archives.find(question, place, filter.limit - items.length);
+    await this.reading.recordAlone({
+      question: 'archived',
+      filters: askedBy(filter),
+      firstPage: place === undefined,
+      count: older.items.length,
+    });
+    return { items: [...items, ...older.items], next: older.next ? cursorOf([ARCHIVED, older.next.period, older.next.below]) : null };
   }
 
   /** Everything that happened to one thing. */
@@ -77,4 +102,14 @@ function idOf(cursor: string): string {
   const [id = ''] = keyOf(cursor, 1);
   // A forged cursor is answered like one that cannot be read.
   return UUID.test(id) ? id : idOf('');
+}
+
+/** Undefined for a place in the database. */
+function archivePlaceOf(cursor: string): ArchivePlace | undefined {
+  try {
+    const [kind, period = '', below = ''] = keyOf(cursor, 3);
+    return kind === ARCHIVED && PERIOD.test(period) && (UUID.test(below) || below === ABOVE_ALL) ? { period, below } : undefined;
+  } catch {
+    return undefined;
+  }
 }

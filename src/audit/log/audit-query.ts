@@ -44,6 +44,9 @@ const JSON_PATHS = {
 const column = (name: keyof typeof JSON_PATHS, side: Side): string =>
   side === 'log' ? `e.${name}` : `(audit_readable(e.payload) #>> '${JSON_PATHS[name]}')`;
 
+/** The address lies beside the payload of an event that has somebody's encrypted. */
+const clientIp = (side: Side): string => (side === 'log' ? 'e.client_ip' : `coalesce(e.client_ip, ${column('client_ip', side)}::inet)`);
+
 const equals =
   (name: keyof typeof JSON_PATHS): Condition =>
   (parameter, side) =>
@@ -95,7 +98,10 @@ function conditionsOf(
   const { action, actions, from, to, order, after, ceiling } = { ...question, ...slice };
 
   where(question.actor, equals('actor_id'));
-  where(question.actorName === undefined ? undefined : nameQuery(question.actorName), (p) => `audit_words(e.payload) @@ ${p}::tsquery`);
+  where(
+    question.actorName === undefined ? undefined : nameQuery(question.actorName),
+    (p) => `audit_words(e.payload, e.names) @@ ${p}::tsquery`,
+  );
   const patterns = question.patterns ?? (action === undefined ? undefined : patternsOf(action));
   if (!patterns) where(action, equals('action'));
   else {
@@ -119,12 +125,15 @@ function conditionsOf(
   where(question.correlationId, equals('correlation_id'));
   where(
     question.clientAddress?.replace(/^::ffff:(?=\d+\.)/i, ''),
-    (p, side) => `${column('client_ip', side)}::inet ${question.clientAddress?.includes('/') === true ? '<<=' : '='} ${p}::inet`,
+    (p, side) => `${clientIp(side)} ${question.clientAddress?.includes('/') === true ? '<<=' : '='} ${p}::inet`,
   );
   where(question.flag, (p, side) =>
     side === 'log' ? `e.flags @> ARRAY[${p}]::text[] AND e.flags <> '{}'` : `audit_readable(e.payload) -> 'flags' @> to_jsonb(${p}::text)`,
   );
-  where(question.text === undefined ? undefined : (textQuery(question.text) ?? ''), (p) => `audit_words(e.payload) @@ ${p}::tsquery`);
+  where(
+    question.text === undefined ? undefined : (textQuery(question.text) ?? ''),
+    (p) => `audit_words(e.payload, e.names) @@ ${p}::tsquery`,
+  );
   where(from, (p, side) => `${occurredAt(side)} >= ${p}`);
   where(to, (p, side) => `${occurredAt(side)} < ${p}`);
   where(from && lowestIdAt(from.getTime() - CLOCK_SLACK_MS), (p) => `e.id >= ${p}::uuid`);

@@ -2,21 +2,28 @@
 const BETWEEN = /["{}[\](),;<>='!?|\\\s]+/;
 const EDGES = /^[.:/@_\-+*&%$#]+|[.:/@_\-+&%$#*]+$/g;
 const MOST_WORDS = 10;
+/** What words begin with that are looked for by the program alone. */
+export const UNTYPED = '\u0001';
 
 /** A tsquery that asks for every word of the text, in any order; a word that ends in `*` stands for all that begin so. Undefined without words. */
 export function textQuery(text: string): string | undefined {
-  const words = text
+  const words = wordsAsked(text);
+  return words.length === 0 ? undefined : words.map(({ word, prefix }) => lexeme(word) + (prefix ? ':*' : '')).join(' & ');
+}
+
+/** The words of a question; one that ended in `*` stands for all that begin so. */
+export function wordsAsked(text: string): { word: string; prefix: boolean }[] {
+  return text
     .toLowerCase()
     .split(BETWEEN)
     .map((word) => ({ word: word.replaceAll(EDGES, '').slice(0, 200), prefix: word.endsWith('*') }))
     .filter(({ word }) => word !== '')
     .slice(0, MOST_WORDS);
-  return words.length === 0 ? undefined : words.map(({ word, prefix }) => lexeme(word) + (prefix ? ':*' : '')).join(' & ');
 }
 
 /** A tsquery for the actor's name as it was, capitals aside. */
 export function nameQuery(name: string): string {
-  return lexeme(`actor:${name.toLowerCase().slice(0, 190)}`);
+  return lexeme(`${UNTYPED}actor:${name.toLowerCase().slice(0, 190)}`);
 }
 
 function lexeme(word: string): string {

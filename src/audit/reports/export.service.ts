@@ -18,24 +18,37 @@ export class AuditExport {
   async export(filter: AuditExportFilter): Promise<StreamableFile> {
     const { format } = filter;
     const form = forms[format];
+    const pages = await this.pages.of(filter);
+    const attempt = await this.started(filter);
     return sealedStream({
       type: form.type,
       filename: `audit.${form.ending}`,
-      pieces: pieces(form, await this.pages.of(filter)),
+      pieces: pieces(form, pages),
       last: form.last,
-      record: (sent) => this.record(filter, sent),
+      record: (sent) => this.record(attempt, filter, sent),
+    });
+  }
+
+  /** In the trail before the first byte is sent. */
+  private async started({ format, ...filters }: AuditExportFilter): Promise<string> {
+    return this.trail.attempt({
+      action: 'audit.export_started',
+      category: 'access',
+      severity: 'medium',
+      resource: { type: 'audit_log', id: 'audit_log' },
+      detail: { format, filters: askedBy(filters) },
     });
   }
 
   /** In the trail before the last line is sent: nobody has a whole export that is not in it. */
-  private async record({ format, ...filters }: AuditExportFilter, { count, digest, complete }: Sent): Promise<void> {
+  private async record(attempt: string, { format, ...filters }: AuditExportFilter, { count, digest, complete }: Sent): Promise<void> {
     await this.trail.recordAlone({
       action: 'audit.exported',
       category: 'access',
       severity: 'medium',
       outcome: complete ? 'success' : 'failure',
       resource: { type: 'audit_log', id: 'audit_log' },
-      detail: { format, filters: askedBy(filters), count, ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true }) },
+      detail: { attempt, format, filters: askedBy(filters), count, ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true }) },
     });
   }
 }

@@ -24,6 +24,7 @@ interface Mapping {
  * this table.
  */
 export const ocsfMapping: readonly Mapping[] = [
+  { actions: ['*.read', '*.listed', '*.exported', '*.export_started', 'agent.queried'], as: 'api_activity', activity: 2 },
   { actions: ['login.locked'], as: 'account_change', activity: 9 },
   { actions: ['login.*'], as: 'authentication', activity: 1 },
   { actions: ['session.ended'], as: 'authentication', activity: 2 },
@@ -39,7 +40,6 @@ export const ocsfMapping: readonly Mapping[] = [
   { actions: ['second_factor.added'], as: 'account_change', activity: 10 },
   { actions: ['second_factor.removed', 'user.second_factors_removed'], as: 'account_change', activity: 11 },
   { actions: ['user.*', 'role.*', 'roles.*', 'recovery_codes.*', 'identity.*'], as: 'account_change', activity: 99 },
-  { actions: ['audit.read', 'audit.exported', 'agent.queried'], as: 'api_activity', activity: 2 },
   { actions: ['request.*', 'job.*', 'audit.*', 'security.*', 'alert.*', 'agent.*', 'import.*'], as: 'api_activity', activity: 99 },
   { actions: ['*.created', '*.issued', '*.added', '*_added'], as: 'entity_management', activity: 1 },
   { actions: ['*.deleted', '*.released', '*.revoked', '*.removed', '*_removed', '*.ended'], as: 'entity_management', activity: 4 },
@@ -82,7 +82,7 @@ export function ocsfOf(event: AuditEventView): Record<string, unknown> {
     type_uid: uid * 100 + activity,
     time: Date.parse(event.at),
     severity_id: SEVERITY_IDS[event.severity],
-    status_id: event.outcome === 'success' ? 1 : 2,
+    status_id: event.outcome === 'success' ? 1 : event.outcome === 'unknown' ? 0 : 2,
     status: event.outcome,
     message: event.action,
     actor: { user: principal, ...(sessionId === undefined ? {} : { session: { uid: sessionId } }) },

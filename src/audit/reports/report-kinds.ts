@@ -30,10 +30,15 @@ export function dataSubject(parameters: DataSubjectFilter): Report {
     questions: [
       { actor: user, ...time },
       { resourceType: 'user', resourceId: user, ...time },
+      { resourceType: 'audit_subject', resourceId: user, ...time },
       { text: user, ...time },
     ],
     line: (event) => Object.assign({ relation: relationOf(event, user) }, event),
-    notRecorded: ['logins with a name that no account has', 'what the account read of the address space'],
+    notRecorded: [
+      'logins with a name that no account has',
+      'what the account read of the address space',
+      'what was erased: events that say `erased`, and audit.subject_erased for when and why',
+    ],
   };
 }
 
@@ -118,7 +123,7 @@ function timeOf({ from, to }: ReportFilter): Pick<AuditQuestion, 'from' | 'to'> 
 
 function relationOf({ actor, resource }: AuditEventView, user: string): 'by' | 'about' | 'mentioned' {
   if (actor.id === user || actor.ownerId === user) return 'by';
-  return resource?.type === 'user' && resource.id === user ? 'about' : 'mentioned';
+  return ['user', 'audit_subject'].includes(resource?.type ?? '') && resource?.id === user ? 'about' : 'mentioned';
 }
 
 /** Named by events of changes that somebody else had to approve. */

@@ -66,10 +66,11 @@ export class StatisticsRepository {
               SELECT b.actor_id, b.events, coalesce(sum(p.c), 0) / $2 AS mean,
                      sqrt(greatest(coalesce(sum(p.c * p.c), 0) / $2 - (coalesce(sum(p.c), 0) / $2) ^ 2, 0)) AS deviation
                 FROM busy b LEFT JOIN past p ON p.actor_id = b.actor_id GROUP BY b.actor_id, b.events)
-       SELECT u.actor_id AS "actorId", coalesce(l.actor ->> 'kind', 'unknown') AS "actorKind", coalesce(l.actor ->> 'name', 'unknown') AS "actorName",
+       SELECT u.actor_id AS "actorId", coalesce(l.actor ->> 'kind', 'unknown') AS "actorKind", coalesce(l.actor ->> 'name', l.known ->> 'actor', l.actor ->> 'id', 'unknown') AS "actorName",
               u.events, u.mean, u.deviation
          FROM usual u
-         LEFT JOIN LATERAL (SELECT audit_readable(e.payload) -> 'actor' AS actor FROM audit_events e
+         LEFT JOIN LATERAL (SELECT audit_readable(e.payload) -> 'actor' AS actor,
+                                   CASE WHEN pg_input_is_valid(e.names, 'jsonb') THEN e.names::jsonb END AS known FROM audit_events e
                              WHERE e.actor_id = u.actor_id ORDER BY e.id DESC LIMIT 1) l ON true
         WHERE u.events > u.mean + 3 * u.deviation
         ORDER BY u.events - u.mean DESC LIMIT 1000`,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { longestOf, type RetentionTerms, type Verdict } from './retention-rule.js';
+import { type CountedMonth, RetentionRepository } from './retention.repository.js';
 
 /** What becomes of one month of one log, and when. */
 export interface PeriodFate {
@@ -10,7 +11,7 @@ export interface PeriodFate {
   rows: number;
   /** Of the payloads. */
   bytes: number;
-  /** When it may be taken out of the database into an archive; null: never. */
+  /** When it may be taken out of the database into an archive; null: never. The same instant as deleteAt when no policy asks for an archive. */
   archiveAt: Date | null;
   /** When its archive may be removed for good; null: never. */
   deleteAt: Date | null;
@@ -20,33 +21,42 @@ export interface PeriodFate {
   holds: string[];
 }
 
-const NEVER = null;
-/** Years from the end of the month. */
-const RULES: Record<string, { archive: string | null; delete: string | null }> = {
-  access: { archive: '3 years', delete: '7 years' },
-  ipam: { archive: '3 years', delete: '7 years' },
-  governance: { archive: '3 years', delete: '7 years' },
-  reads: { archive: '90 days', delete: '90 days' },
-  critical: { archive: '3 years', delete: NEVER },
-  meta: { archive: NEVER, delete: NEVER },
-};
+/** A fate, and what each policy has to do with it. */
+export interface JudgedMonth<T extends RetentionTerms> {
+  fate: PeriodFate;
+  verdict: Verdict<T>;
+}
+
+const DAY_MS = 86_400_000;
 
 /** When each month that is closed goes: the longest of the rules that touch it. */
 @Injectable()
 export class PeriodFates {
-  constructor(private readonly work: UnitOfWork) {}
+  constructor(private readonly retention: RetentionRepository) {}
 
-  /** Of every closed month, by log and month. */
+  /** Of every closed month, by log and month. Counts first what closed months hold, if nobody has. */
   async all(): Promise<PeriodFate[]> {
-    const rows = await this.work.query<Omit<PeriodFate, 'rows' | 'bytes' | 'policies' | 'holds'> & { rows: string; bytes: string }>(
-      `SELECT p.class, h.name AS log, p.period::text AS period, p.rows, p.bytes,
-              (p.period + interval '1 month') AT TIME ZONE 'UTC' + (r.rule ->> 'archive')::interval AS "archiveAt",
-              (p.period + interval '1 month') AT TIME ZONE 'UTC' + (r.rule ->> 'delete')::interval AS "deleteAt"
-         FROM audit_period p JOIN audit_heads h ON h.class = p.class
-        CROSS JOIN LATERAL (SELECT $1::jsonb -> h.name AS rule) r
-        WHERE p.root IS NOT NULL ORDER BY p.class, p.period`,
-      [JSON.stringify(RULES)],
-    );
-    return rows.map((row) => ({ ...row, rows: Number(row.rows), bytes: Number(row.bytes), policies: [], holds: [] }));
+    const policies = await this.retention.policies();
+    return (await this.retention.months()).map((month) => judge(month, policies).fate);
   }
+}
+
+/** What becomes of a month by policies that need not be in force. */
+export function judge<T extends RetentionTerms>({ contents, endsAt, ...month }: CountedMonth, rules: readonly T[]): JudgedMonth<T> {
+  const verdict = longestOf(month.log, contents, rules);
+  const { archiveAfterDays, deleteAfterDays, matched } = verdict;
+  return {
+    fate: {
+      ...month,
+      archiveAt: daysAfter(endsAt, archiveAfterDays),
+      deleteAt: daysAfter(endsAt, deleteAfterDays),
+      policies: matched.map(({ rule }) => rule.name),
+    },
+    verdict,
+  };
+}
+
+/** Days of UTC have no summer time. */
+function daysAfter(from: Date, days: number | null): Date | null {
+  return days === null ? null : new Date(from.getTime() + days * DAY_MS);
 }

@@ -16,6 +16,11 @@ export abstract class Anchor {
   /** Stable: what was published there is remembered under it. */
   abstract readonly name: string;
 
+  /** What is published while it is not enabled reaches it once it is. */
+  isEnabled(): boolean {
+    return true;
+  }
+
   /** Publishes it, once or more often, and replaces nothing. Throws when it is not certain that it was kept. */
   abstract publish(checkpoint: PublishedCheckpoint): Promise<void>;
 }

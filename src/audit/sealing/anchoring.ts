@@ -40,7 +40,7 @@ export class Anchoring {
   }
 
   get names(): string[] {
-    return this.lines.map(({ anchor }) => anchor.name);
+    return this.lines.filter(({ anchor }) => anchor.isEnabled()).map(({ anchor }) => anchor.name);
   }
 
   /** Something may be waiting. Returns at once. */
@@ -59,7 +59,7 @@ export class Anchoring {
   }
 
   private start(line: Line): void {
-    if (line.running || line.retry || this.stopped) return;
+    if (line.running || line.retry || this.stopped || !line.anchor.isEnabled()) return;
     line.running = this.work(line).finally(() => {
       line.running = undefined;
       if (line.again) this.start(line);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { GrowingTree, placeOf, slice } from './growing-tree.js';
-import { foldFull, HASH_BYTES, type NodeReader, TILE_WIDTH } from './merkle.js';
+import { consistencyPath, foldFull, HASH_BYTES, type NodeReader, TILE_WIDTH } from './merkle.js';
 import { SealingRepository, type StoredCheckpoint } from './sealing.repository.js';
 
 /** What is stored does not have the root that was signed: nothing may be signed on top of it. */
@@ -52,8 +52,26 @@ export class LogTrees {
     };
   }
 
+  /** The tree of what came before a month. Throws SealingRefused when that is not all there. */
+  async before({ class: ofClass, firstSeq, period }: { class: number; firstSeq: number; period: string }): Promise<GrowingTree> {
+    const tree = await this.rebuilt(ofClass, firstSeq, `${period} 00:00:00+00`);
+    if (tree.size !== firstSeq) throw new SealingRefused(`The log of class ${ofClass} has a gap before ${firstSeq}.`);
+    return tree;
+  }
+
+  /** The proof that the log at this checkpoint begins with its first `first` events. Throws SealingRefused when it has another root. */
+  async consistency(ofClass: number, first: number, checkpoint: StoredCheckpoint): Promise<Buffer[]> {
+    const tree = await this.rebuilt(ofClass, checkpoint.size, checkpoint.at);
+    if (tree.size !== checkpoint.size || !tree.root.equals(checkpoint.root))
+      throw new SealingRefused(`The log of class ${ofClass} no longer has the root of its checkpoint ${checkpoint.number}.`);
+    return consistencyPath(this.reader(ofClass, tree), first, checkpoint.size);
+  }
+
   private async rebuilt(ofClass: number, size: number, at: string): Promise<GrowingTree> {
-    const edges = [split(await this.stored.lastHashes(ofClass, size, at, size % TILE_WIDTH))];
+    const [edge, n] = [size % TILE_WIDTH, Math.floor(size / TILE_WIDTH)];
+    // A tile that was filled since holds them also when the events are gone.
+    const filled = edge === 0 ? undefined : (await this.stored.tiles(ofClass, 0, n, n + 1)).get(n);
+    const edges = [split(filled ? slice(filled, 0, edge) : await this.stored.lastHashes(ofClass, size, at, edge))];
     for (let span = TILE_WIDTH, level = 1; span <= size; span *= TILE_WIDTH, level++) {
       const below = await this.stored.tiles(
         ofClass,

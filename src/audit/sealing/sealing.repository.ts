@@ -128,15 +128,16 @@ export class SealingRepository {
   /** The hashes of the `count` events that end at `size`, in their order; fewer when they are not all there. */
   async lastHashes(ofClass: number, size: number, at: string, count: number): Promise<Buffer> {
     if (count === 0) return Buffer.alloc(0);
-    const [row] = await this.work.query<Batch>(
-      `SELECT ${BATCH}
-         FROM (SELECT l.* FROM audit_log l
-                WHERE l.class = $1::smallint AND l.seq >= $2::bigint - $4::int AND l.seq < $2 AND l.sealed_at <= $3::timestamptz
-                ORDER BY l.sealed_at DESC, l.seq DESC LIMIT $4) l`,
+    const [row] = await this.work.query<{ hashes: Buffer | null }>(
+      `SELECT string_agg(k.hash, '' ORDER BY k.seq) AS hashes
+         FROM (SELECT * FROM (SELECT l.seq, sha256('\\x00'::bytea || convert_to(l.payload, 'UTF8')) AS hash FROM audit_log l
+                               WHERE l.class = $1::smallint AND l.seq >= $2::bigint - $4::int AND l.seq < $2 AND l.sealed_at <= $3::timestamptz
+                               ORDER BY l.sealed_at DESC, l.seq DESC LIMIT $4) l
+                UNION
+               SELECT f.seq, f.leaf FROM audit_leaf f WHERE f.class = $1::smallint AND f.seq >= $2::bigint - $4::int AND f.seq < $2) k`,
       [ofClass, size, at, count],
     );
-    // Nothing aggregated is null.
-    return (row?.hashes as Buffer | null | undefined) ?? Buffer.alloc(0);
+    return row?.hashes ?? Buffer.alloc(0);
   }
 
   /** The ids of events that were sealed after one instant and not after another, by their seq. */
@@ -188,6 +189,15 @@ export class SealingRepository {
         CROSS JOIN LATERAL (SELECT * FROM audit_checkpoint c WHERE c.class = h.class ORDER BY c.number DESC LIMIT 1) c`,
     );
     return new Map(rows.map((row) => [row.class, exact(row)]));
+  }
+
+  /** The first checkpoint of a class that holds so many events. */
+  async checkpointHolding(ofClass: number, size: number): Promise<StoredCheckpoint | undefined> {
+    const [row] = await this.work.query<Texts<StoredCheckpoint, 'number' | 'size'>>(
+      `SELECT ${CHECKPOINT} FROM audit_checkpoint c WHERE c.class = $1::smallint AND c.size >= $2 ORDER BY c.size, c.number LIMIT 1`,
+      [ofClass, size],
+    );
+    return row && exact(row);
   }
 
   /** Checkpoints of a class with a number below `before`, newest first. */

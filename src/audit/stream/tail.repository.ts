@@ -3,6 +3,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
 import { type AuditQuestion, logConditions } from '../log/audit-query.js';
 import { type StoredEvent } from '../log/stored-event.js';
+import { PersonalReader } from '../personal/personal-reader.js';
 import { type Place } from './tail-place.js';
 
 export interface Followed extends StoredEvent {
@@ -18,6 +19,7 @@ export class TailRepository {
   constructor(
     private readonly work: UnitOfWork,
     private readonly log: AuditLogRepository,
+    private readonly personal: PersonalReader,
   ) {}
 
   /** Where each log ends now. */
@@ -54,10 +56,12 @@ export class TailRepository {
          FROM (${parts.join(' UNION ALL ')}) p ORDER BY p.sealed_at, p.class, p.seq LIMIT ${limit}`,
       parameters,
     );
-    return rows.map(({ class: kept, sealedAt, ...event }) => ({
-      ...event,
-      filed: true,
-      place: { class: kept, sealedAt, seq: event.seq },
-    }));
+    return this.personal.open(
+      rows.map(({ class: kept, sealedAt, ...event }) => ({
+        ...event,
+        filed: true,
+        place: { class: kept, sealedAt, seq: event.seq },
+      })),
+    );
   }
 }

@@ -6,7 +6,8 @@ export const auditCategories = ['meta', 'access', 'reads', 'ipam', 'governance']
 export type AuditCategory = (typeof auditCategories)[number];
 export const auditSeverities = ['info', 'low', 'medium', 'high', 'critical'] as const;
 export type AuditSeverity = (typeof auditSeverities)[number];
-export const auditOutcomes = ['success', 'failure', 'denied'] as const;
+/** `unknown`: of an attempt whose result is another event. */
+export const auditOutcomes = ['success', 'failure', 'denied', 'unknown'] as const;
 export type AuditOutcome = (typeof auditOutcomes)[number];
 
 /** What a module says happened. Who, from where and in which request is taken from the context, never from the caller. */
@@ -23,6 +24,8 @@ export interface AuditEvent {
   /** Figures and reasons that belong to the act rather than to the resource. */
   detail?: Record<string, unknown>;
   flags?: readonly string[];
+  /** The account of the person whom it is about, where the resource is not an account: what is personal is encrypted under that person's key. */
+  subject?: string;
   /** For acts before there is a principal, such as a login. */
   actor?: { kind: string; id: string; name: string };
 }

@@ -7,28 +7,41 @@ import { currentContext } from '../../platform/context/request-context.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { redact } from '../../platform/logging/redaction.js';
+import { flagsOf } from '../catalogue/flags.js';
+import { type DataKey } from '../personal/data-key.js';
+import { type Members, personsIn } from '../personal/personal-members.js';
+import { hide } from '../personal/personal-payload.js';
+import { SubjectKeys } from '../personal/subject-keys.js';
 import { type AuditEvent, classOf } from './audit-event.js';
 import { auditable, changesBetween } from './changes.js';
+import { Countries } from './countries.js';
+import { deviceOf } from './device.js';
+import { processingOf } from './processing.js';
 
 /** One leaf of the log: `leaf` is SHA-256(0x00 ‖ payload) as in RFC 6962 §2.1, `mac` authenticates this program as its writer. */
-interface Leaf {
+export interface Leaf {
   id: string;
   class: number;
   payload: string;
   leaf: Buffer;
   mac: Buffer;
+  /** What lies beside the payload, which has it encrypted. */
+  clientIp: string | null;
+  names: string | null;
+  salt: Buffer | null;
 }
 
 export const INSERT_EVENTS = `
-  INSERT INTO audit_inbox (id, class, payload, leaf, emit_mac)
-  SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[])`;
+  INSERT INTO audit_inbox (id, class, payload, leaf, emit_mac, client_ip, names, salt)
+  SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[], $6::inet[], $7::text[], $8::bytea[])`;
 const MAX_PAYLOAD = 61_440;
 const FLUSH_AT = 500;
 
 /** The one door to the audit trail. */
 @Injectable()
 export class AuditTrail {
-  private readonly writer = randomUUID();
+  /** This process, as its events name it. */
+  readonly writer = randomUUID();
   private written = 0;
   private readonly pending = new WeakMap<object, Leaf[]>();
 
@@ -36,6 +49,8 @@ export class AuditTrail {
     private readonly work: UnitOfWork,
     private readonly keys: KeyStore,
     private readonly clock: Clock,
+    private readonly subjects: SubjectKeys,
+    private readonly countries: Countries,
   ) {}
 
   /**
@@ -45,8 +60,8 @@ export class AuditTrail {
   async record(event: AuditEvent): Promise<void> {
     if (event.before && event.after && changesBetween(event.before, event.after).length === 0) return;
     const unit = this.work.current;
+    const leaf = await this.leafOf(event);
     const waiting = this.pending.get(unit);
-    const leaf = this.leafOf(event);
     if (waiting) {
       waiting.push(leaf);
       if (waiting.length >= FLUSH_AT) await this.flush(unit);
@@ -61,39 +76,80 @@ export class AuditTrail {
     await this.work.run(() => this.record(event));
   }
 
+  /**
+   * Records that something begins whose result is another event, and returns the id that the other one names as `attempt`. It is committed
+   * when this resolves, so it is called outside of a unit of work.
+   */
+  async attempt(event: Omit<AuditEvent, 'outcome' | 'before' | 'after'>): Promise<string> {
+    const leaf = await this.leafOf({ ...event, outcome: 'unknown' });
+    await this.work.run(() => this.insert([leaf]));
+    return leaf.id;
+  }
+
+  /** The event as it will lie in the log, for whoever writes it outside of a unit of work, where this is called too. */
+  prepare(event: AuditEvent): Promise<Leaf> {
+    return this.leafOf(event);
+  }
+
+  /** The same event, saying that it was put aside at this moment and reached the database later. */
+  late(leaf: Leaf): Leaf {
+    // A payload of ours is an object.
+    const members = JSON.parse(leaf.payload) as Record<string, Json>;
+    return this.sealed({ ...leaf, payload: canonicalJson({ ...members, late: { spooledAt: this.clock.now().toISOString() } }) });
+  }
+
   private async flush(unit: object): Promise<void> {
     const leaves = this.pending.get(unit) ?? [];
     if (leaves.length === 0) return;
     this.pending.set(unit, []);
+    await this.insert(leaves);
+  }
+
+  private async insert(leaves: readonly Leaf[]): Promise<void> {
     await this.work.queryInside(INSERT_EVENTS, [
       leaves.map((l) => l.id),
       leaves.map((l) => l.class),
       leaves.map((l) => l.payload),
       leaves.map((l) => l.leaf),
       leaves.map((l) => l.mac),
+      leaves.map((l) => l.clientIp),
+      leaves.map((l) => l.names),
+      leaves.map((l) => l.salt),
     ]);
   }
 
-  private leafOf(event: AuditEvent): Leaf {
+  private async leafOf(event: AuditEvent): Promise<Leaf> {
     const at = this.clock.now();
     const seq = ++this.written;
     // Of the same millisecond, the later event has the higher id.
     const id = uuidv7({ msecs: at.getTime(), seq: seq % 2 ** 32 });
-    const payload = this.payloadOf({ id, at, seq }, event);
-    const leaf = createHash('sha256').update('\0').update(payload).digest();
-    return {
-      id,
-      class: classOf(event),
-      payload,
-      leaf,
-      mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest(),
+    const members = this.membersOf({ id, at, seq }, event);
+    const persons = personsIn(members, event.subject);
+    const keys = await this.keysOf(Object.values(persons));
+    const hidden = (of: Members): { payload: string; clientIp: string | null; names: string | null; salt: Buffer | null } => {
+      const { members: sealed, ...beside } = hide(of, persons, (person) => keyOf(keys, person));
+      return { payload: canonicalJson(toJson(sealed)), ...beside };
     };
+    let written = hidden(members);
+    if (Buffer.byteLength(written.payload) > MAX_PAYLOAD) written = hidden(headOf(this.membersOf({ id, at, seq }, event)));
+    return this.sealed({ id, class: classOf(event), ...written });
   }
 
-  private payloadOf({ id, at, seq }: { id: string; at: Date; seq: number }, event: AuditEvent): string {
+  private sealed(written: Omit<Leaf, 'leaf' | 'mac'>): Leaf {
+    const leaf = createHash('sha256').update('\0').update(written.payload).digest();
+    return { ...written, leaf, mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest() };
+  }
+
+  private async keysOf(persons: readonly string[]): Promise<ReadonlyMap<string, DataKey>> {
+    const keys = new Map<string, DataKey>();
+    for (const person of persons) keys.set(person, this.subjects.known(person) ?? (await this.work.run(() => this.subjects.for(person))));
+    return keys;
+  }
+
+  private membersOf({ id, at, seq }: { id: string; at: Date; seq: number }, event: AuditEvent): Members {
     const context = currentContext();
     const principal = context?.principal;
-    const members: Record<string, Json | undefined> = {
+    const members: Members = {
       v: 1,
       id,
       at: at.toISOString(),
@@ -114,30 +170,34 @@ export class AuditTrail {
       category: event.category,
       severity: event.severity ?? 'info',
       outcome: event.outcome ?? 'success',
-      flags: [...(event.flags ?? [])],
+      flags: [...(event.flags ?? flagsOf(event.action))],
       resource: event.resource ? toJson(event.resource) : undefined,
-      request: context ? requestOf(context) : undefined,
+      request: context ? requestOf(context, this.countries.of(context.clientAddress)) : undefined,
+      processing: context ? processingOf(context) : undefined,
       correlationId: context?.requestId,
       detail: event.detail ? redact(toJson(event.detail)) : undefined,
     };
     if (event.before && event.after) members.changes = changesBetween(event.before, event.after).map((c) => ({ ...c }));
     else if (event.after) members.after = auditable(event.after);
     else if (event.before) members.before = auditable(event.before);
-    return withinLimit(members);
+    return members;
   }
 }
 
-function requestOf(context: NonNullable<ReturnType<typeof currentContext>>): Json {
-  const { clientAddress: clientIp, peerAddress: peerIp, userAgent, method, route } = context;
-  return toJson({ clientIp, peerIp, userAgent, method, route });
+function requestOf(context: NonNullable<ReturnType<typeof currentContext>>, country: string | undefined): Json {
+  const { clientAddress: clientIp, peerAddress: peerIp, userAgent, method, route, forwardedFor } = context;
+  return toJson({ clientIp, peerIp, userAgent, method, route, forwardedFor, country, device: deviceOf(userAgent) });
 }
 
 /** An event beyond the size of a log entry keeps its head and the digest of the whole; it never fails the change it records. */
-function withinLimit(members: Record<string, Json | undefined>): string {
+function headOf(members: Members): Members {
   const whole = canonicalJson(toJson(members));
-  if (Buffer.byteLength(whole) <= MAX_PAYLOAD) return whole;
   const head = Object.fromEntries(Object.entries(members).filter(([name]) => !['before', 'after', 'changes', 'detail'].includes(name)));
-  return canonicalJson(
-    toJson({ ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: createHash('sha256').update(whole).digest('hex') } }),
-  );
+  return { ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: createHash('sha256').update(whole).digest('hex') } };
+}
+
+function keyOf(keys: ReadonlyMap<string, DataKey>, person: string): DataKey {
+  const key = keys.get(person);
+  if (!key) throw new Error('A key of the audit trail was not fetched.');
+  return key;
 }

@@ -19,6 +19,8 @@ const findingCodes = {
   payload_altered: 'tampered',
   writer_unknown: 'tampered',
   column_altered: 'tampered',
+  key_destroyed: 'tampered',
+  key_missing: 'tampered',
   order_altered: 'tampered',
   event_altered: 'tampered',
   event_missing: 'tampered',
@@ -36,6 +38,7 @@ const findingCodes = {
   anchor_newer: 'incomplete',
   lost_in_restoration: 'incomplete',
   not_sealed: 'incomplete',
+  archive_broken: 'incomplete',
 } as const satisfies Record<string, Finding['verdict']>;
 
 export type FindingCode = keyof typeof findingCodes;

@@ -26,6 +26,11 @@ export interface PeriodRow {
   present: boolean;
 }
 
+export interface RemovalRow {
+  payload: string;
+  mac: Buffer;
+}
+
 /** A checkpoint's place in size and time. */
 export interface Bound {
   size: number;
@@ -36,7 +41,7 @@ const AT = `to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS a
 
 /** Everything of the logs but their rows, in one snapshot. */
 export class LogSource {
-  constructor(private readonly client: ClientBase) {}
+  constructor(readonly client: ClientBase) {}
 
   async installation(): Promise<string> {
     const [row] = await this.rows<{ id: string }>('SELECT id FROM audit_installation');
@@ -104,10 +109,38 @@ export class LogSource {
     return new Map(rows.map(({ n, hashes }) => [Number(n), hashes]));
   }
 
+  /** Hashes of events that were taken out before their tile was full. */
+  async leaves(ofClass: number, from: number, to: number): Promise<Map<number, Buffer>> {
+    const rows = await this.rows<{ seq: string; leaf: Buffer }>(
+      'SELECT seq, leaf FROM audit_leaf WHERE class = $1::smallint AND seq >= $2 AND seq < $3',
+      [ofClass, from, to],
+    );
+    return new Map(rows.map(({ seq, leaf }) => [Number(seq), leaf]));
+  }
+
+  /** What the meta log says was taken out and put back, in its order, as far as it is sealed. */
+  async removals(): Promise<RemovalRow[]> {
+    return this.rows<RemovalRow>(
+      `SELECT l.payload, l.emit_mac AS mac FROM audit_log l
+        WHERE l.class = 0 AND l.resource_type = 'audit_period'
+          AND l.action IN ('audit.period_detached', 'audit.period_dropped', 'audit.archive_undone')
+          AND l.seq < (SELECT max(c.size) FROM audit_checkpoint c WHERE c.class = 0)
+        ORDER BY l.seq`,
+    );
+  }
+
+  async manifests(): Promise<Map<string, string>> {
+    const rows = await this.rows<{ month: string; manifest: string }>(
+      `SELECT h.name || '/' || a.period AS month, a.manifest FROM audit_archive a JOIN audit_heads h ON h.class = a.class WHERE a.manifest IS NOT NULL`,
+    );
+    return new Map(rows.map(({ month, manifest }) => [month, manifest]));
+  }
+
   async periods({ class: ofClass, name }: LogHead): Promise<PeriodRow[]> {
     const rows = await this.rows<PeriodRow & { firstSeq: string; lastSeq: string }>(
       `SELECT p.period::text AS period, p.first_seq AS "firstSeq", p.last_seq AS "lastSeq", p.state, p.root,
-              EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = to_regclass('audit_log_' || $2 || to_char(p.period, '_YYYY_MM'))) AS present
+              EXISTS (SELECT FROM pg_inherits i
+                       WHERE i.inhrelid = to_regclass('audit_log_' || $2 || to_char(p.period, '_YYYY_MM')) AND NOT i.inhdetachpending) AS present
          FROM audit_period p WHERE p.class = $1::smallint ORDER BY p.period`,
       [ofClass, name],
     );

@@ -3,6 +3,7 @@ import { HASH_BYTES, TILE_WIDTH } from '../sealing/merkle.js';
 import { type Finding, found } from './finding.js';
 import { type LogCheckpoints, type Mark } from './log-checkpoints.js';
 import { type LogHead, type LogSource, type PeriodRow } from './log-source.js';
+import { type RemovedMonths } from './removed-months.js';
 import { type Scanned } from './scan.js';
 import { type Scanner } from './scanner.js';
 
@@ -52,6 +53,7 @@ export class LogVerifier {
     private readonly head: LogHead,
     private readonly checkpoints: LogCheckpoints,
     private readonly periods: readonly PeriodRow[],
+    private readonly removed: RemovedMonths,
     /** Rows outside of these events are taken from the tiles. */
     private readonly range: { from: number; to: number },
     private readonly findings: Finding[],
@@ -116,13 +118,14 @@ export class LogVerifier {
   private async take({ from, to, scanned }: Piece): Promise<void> {
     const part = await scanned;
     const tiles = await this.source.tiles(this.head.class, 0, from / TILE_WIDTH, Math.floor(to / TILE_WIDTH));
+    const kept = await this.source.leaves(this.head.class, from, to);
     if (part) this.note(part);
     const leaves = part && Buffer.from(part.leaves.buffer);
     let [run, stop] = [0, 0];
     for (let at = from; at < to; at++) {
       const n = Math.floor(at / TILE_WIDTH);
       const tile = tiles.get(n);
-      const stored = tile && slice(tile, at % TILE_WIDTH, 1);
+      const stored = tile ? slice(tile, at % TILE_WIDTH, 1) : kept.get(at);
       if ((this.mark?.size ?? Infinity) <= this.tree.size) await this.marksHere();
       while (part && run < part.instants.length && (part.instants[run]?.seq ?? 0) <= at) this.begins(part.instants[run++]);
       while (part && stop < part.missing.length && (part.missing[stop]?.[1] ?? 0) <= at) stop++;
@@ -250,13 +253,17 @@ export class LogVerifier {
       if (last?.[1] === from) last[1] = to;
       else runs.push([from, to]);
     }
-    for (const { period, firstSeq, lastSeq } of this.periods.filter(({ present }) => !present))
-      if (runs.some(([from, to]) => from <= firstSeq && to > lastSeq))
+    for (const month of this.periods.filter(({ present }) => !present)) {
+      const { period, firstSeq, lastSeq } = month;
+      if (!runs.some(([from, to]) => from <= firstSeq && to > lastSeq)) continue;
+      const why = this.removed.faultOf(this.head.name, month);
+      if (why !== undefined)
         this.say(
           'period_missing',
-          `The month ${period} of ${this.head.name}, events ${firstSeq} to ${lastSeq}, is gone, and nothing says that it was archived.`,
+          `The month ${period} of ${this.head.name}, events ${firstSeq} to ${lastSeq}, is gone, and ${why}.`,
           firstSeq,
         );
+    }
     for (const [from, to] of runs) {
       const explained = (seq: number): boolean =>
         this.periods.some((p) => !p.present && seq >= p.firstSeq && seq <= p.lastSeq && from <= p.firstSeq && to > p.lastSeq);

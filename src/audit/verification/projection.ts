@@ -12,7 +12,13 @@ export interface LoggedRow {
   mac: string;
   /** The columns that repeat what the payload says, in the order of `PROJECTED`. */
   columns: (string | null)[];
+  /** What lies beside the payload of an event that has something personal encrypted; the salt in hex as the server prints it. */
+  names: string | null;
+  salt: string | null;
 }
+
+/** Where `client_ip` stands among `PROJECTED`. */
+export const CLIENT_IP = 8;
 
 /** Columns that searches look at and that must say what the sealed payload says. */
 export const PROJECTED = [
@@ -29,7 +35,7 @@ export const PROJECTED = [
   'flags',
 ] as const;
 
-export const LOGGED_ROW = `l.seq, l.sealed_at, l.id, l.xid, l.payload, l.leaf, l.emit_mac, l.occurred_at, l.actor_id, l.action, l.category, l.severity,
+export const LOGGED_ROW = `l.seq, l.sealed_at, l.id, l.xid, l.payload, l.leaf, l.emit_mac, l.names, l.salt, l.occurred_at, l.actor_id, l.action, l.category, l.severity,
   l.outcome, l.resource_type, l.resource_id, host(l.client_ip), l.correlation_id, l.flags`;
 
 /**
@@ -56,17 +62,48 @@ export const EXPECTED_COLUMNS = `
          (ARRAY (SELECT jsonb_array_elements_text(e -> 'flags')))::text
     FROM readable`;
 
+const PLAIN = /^(?!null$)[a-z][a-z0-9_]*$/;
 const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.(\d{3})Z$/;
 
+/** What a payload says of the columns beside it, without their content. */
+export interface Commitment {
+  digest: string;
+  /** Of the keys that its personal members are encrypted with. */
+  kids: string[];
+}
+
+/** Undefined for an event that has nothing encrypted. */
+export function commitmentIn(payload: string): Commitment | undefined {
+  if (!payload.includes('"columns":')) return undefined;
+  try {
+    return commitmentOf(JSON.parse(payload) as Json);
+  } catch {
+    return undefined;
+  }
+}
+
+function commitmentOf(event: Json): Commitment | undefined {
+  if (!isObject(event) || typeof event.columns !== 'string' || !Array.isArray(event.personal)) return undefined;
+  return {
+    digest: event.columns,
+    kids: event.personal.flatMap((part) => (isObject(part) && typeof part.key === 'string' ? [part.key] : [])),
+  };
+}
+
 /** The same for events in the form this program writes them, without asking the server; undefined for all others, and for broken ones. */
-export function expectedColumns(payload: string): { id: Json | undefined; columns: (string | null)[] } | undefined {
+export function expectedColumns(
+  payload: string,
+): { id: Json | undefined; columns: (string | null)[]; commitment: Commitment | undefined } | undefined {
   let event: Json;
   try {
     event = JSON.parse(payload) as Json;
   } catch {
     return undefined;
   }
-  if (!isObject(event) || !Array.isArray(event.flags) || event.flags.length > 0) return undefined;
+  if (!isObject(event) || !Array.isArray(event.flags)) return undefined;
+  const flags = event.flags.filter((flag): flag is string => typeof flag === 'string' && PLAIN.test(flag));
+  // Others are written with quotes.
+  if (flags.length < event.flags.length) return undefined;
   const [, day, time, ms = ''] = INSTANT.exec(typeof event.at === 'string' ? event.at : '') ?? [];
   if (day === undefined || time === undefined) return undefined;
   const fraction = ms.replace(/0+$/, '');
@@ -90,7 +127,11 @@ export function expectedColumns(payload: string): { id: Json | undefined; column
   if (!texts.every((text) => text === undefined || typeof text === 'string')) return undefined;
   if ([1, 2, 3, 4].some((required) => texts[required] === undefined)) return undefined;
   const at = `${day} ${time}${fraction === '' ? '' : `.${fraction}`}+00`;
-  return { id: event.id, columns: [at, ...texts.map((text) => text ?? null), '{}'] };
+  return {
+    id: event.id,
+    columns: [at, ...texts.map((text) => text ?? null), `{${flags.join(',')}}`],
+    commitment: commitmentOf(event),
+  };
 }
 
 function isObject(value: Json | undefined): value is Record<string, Json> {

@@ -2,7 +2,8 @@ import { type ClientBase } from 'pg';
 import { HASH_BYTES, leafHashHex } from '../sealing/merkle.js';
 import { type WriterMac } from '../sealing/writer-mac.js';
 import { type Finding, type FindingCode, found } from './finding.js';
-import { EXPECTED_COLUMNS, expectedColumns, LOGGED_ROW, type LoggedRow, PROJECTED } from './projection.js';
+import { PersonalCheck } from './personal-check.js';
+import { CLIENT_IP, commitmentIn, EXPECTED_COLUMNS, expectedColumns, LOGGED_ROW, type LoggedRow, PROJECTED } from './projection.js';
 
 /** A part of one log: the events [from, to), all sealed after one checkpoint and not after another. */
 export interface ScanOrder {
@@ -51,7 +52,7 @@ export async function scan(client: ClientBase, order: ScanOrder, writers: Writer
     bytes: 0,
     heads: undefined,
   };
-  const checker = new Checker(client, order, writers, result);
+  const checker = new Checker(client, order, writers, await PersonalCheck.on(client), result);
   await client.query(
     `DECLARE audit_scan NO SCROLL CURSOR FOR
      SELECT ${LOGGED_ROW} FROM audit_log l
@@ -76,7 +77,7 @@ export async function scan(client: ClientBase, order: ScanOrder, writers: Writer
   return result;
 }
 
-function rowOf([seq, sealedAt, id, xid, payload, leaf, mac, ...columns]: (string | null)[]): LoggedRow {
+function rowOf([seq, sealedAt, id, xid, payload, leaf, mac, names, salt, ...columns]: (string | null)[]): LoggedRow {
   return {
     seq: seq ?? '',
     sealedAt: sealedAt ?? '',
@@ -85,6 +86,8 @@ function rowOf([seq, sealedAt, id, xid, payload, leaf, mac, ...columns]: (string
     payload: payload ?? '',
     leaf: leaf ?? '',
     mac: mac ?? '',
+    names: names ?? null,
+    salt: salt ?? null,
     columns,
   };
 }
@@ -99,6 +102,7 @@ class Checker {
     private readonly client: ClientBase,
     private readonly order: ScanOrder,
     private readonly writers: WriterMac,
+    private readonly personal: PersonalCheck,
     private readonly result: Scanned,
   ) {
     this.leaves = Buffer.from(result.leaves.buffer);
@@ -157,9 +161,13 @@ class Checker {
 
   private checkColumns(row: LoggedRow): Promise<void> | undefined {
     const quick = expectedColumns(row.payload);
-    if (quick?.columns.every((text, i) => text === row.columns[i])) {
+    const { commitment } = quick ?? {};
+    if (quick?.columns.every((text, i) => text === row.columns[i] || (commitment && i === CLIENT_IP))) {
       if (typeof quick.id === 'string' && quick.id !== row.id)
         this.say('column_altered', row, 'its column id is not what its payload says');
+      if (!this.personal.knows(commitment)) this.say('key_missing', row, 'a key that it is encrypted with was taken away');
+      if (!this.personal.holds(row, commitment))
+        this.say('column_altered', row, 'its column client_ip, names or salt is not what its payload says');
       if (this.order.class === 0 && row.columns[2] === 'audit.checkpointed') this.result.heads = headsOf(row.payload) ?? this.result.heads;
       return undefined;
     }
@@ -174,8 +182,13 @@ class Checker {
       types: asText,
     });
     const [columns = []] = rows;
+    const commitment = commitmentIn(row.payload);
     // What cannot be read has the time at which it was received.
-    const altered = PROJECTED.filter((_, i) => columns[i] !== row.columns[i] && !(i === 0 && columns[i] === null));
+    const altered: string[] = PROJECTED.filter(
+      (_, i) => columns[i] !== row.columns[i] && !(i === 0 && columns[i] === null) && !(commitment && i === CLIENT_IP),
+    );
+    if (!this.personal.knows(commitment)) this.say('key_missing', row, 'a key that it is encrypted with was taken away');
+    if (!this.personal.holds(row, commitment)) altered.push('client_ip, names or salt');
     if (altered.length > 0) this.say('column_altered', row, `its column ${altered.join(', ')} is not what its payload says`);
   }
 

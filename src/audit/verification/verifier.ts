@@ -5,11 +5,13 @@ import { AppError } from '../../kernel/app-error.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { WriterMac } from '../sealing/writer-mac.js';
-import { readAnchors } from './anchored-notes.js';
+import { destroyedUnsaid } from './personal-check.js';
+import { AnchoredElsewhere, type FoundNote, notesBelow, readAnchors } from './anchored-notes.js';
 import { type Finding, type Verdict, verdictOf } from './finding.js';
 import { LogCheckpoints } from './log-checkpoints.js';
 import { type LogHead, LogSource } from './log-source.js';
 import { LogVerifier, type LogReport } from './log-verifier.js';
+import { RemovedMonths } from './removed-months.js';
 import { LocalScanner, type Scanner, ThreadScanner } from './scanner.js';
 import { beginSnapshot, exportSnapshot } from './snapshot.js';
 import { TrustedKeys } from './trusted-keys.js';
@@ -22,7 +24,7 @@ export interface VerificationOptions {
   to?: Date;
   /** Threads that read; 1 reads in this one. */
   workers?: number;
-  /** Folder of anchored checkpoints; the configured one when absent, none when null. */
+  /** Folder of anchored checkpoints; the configured one when absent. With null no anchors are read, wherever they are. */
   anchors?: string | null;
   /** Public keys that are trusted besides our own. */
   keys?: readonly Buffer[];
@@ -49,6 +51,7 @@ export class Verifier {
     private readonly config: AppConfig,
     private readonly keys: KeyStore,
     private readonly work: UnitOfWork,
+    private readonly elsewhere: AnchoredElsewhere,
   ) {}
 
   /** Throws `audit_log_not_found` for a class that there is not. */
@@ -77,11 +80,11 @@ export class Verifier {
     const installation = await source.installation();
     const own = this.keys.auditSigners.map(({ publicKey }) => publicKey);
     const keys = new TrustedKeys(installation, await source.keys(), [...own, ...(options.keys ?? [])]);
-    const folder = options.anchors === undefined ? this.config.audit.anchorDirectory : (options.anchors ?? undefined);
-    const anchors = await readAnchors(folder, installation, keys);
     const heads = await source.heads();
+    const anchors = await readAnchors(this.anchored(options, installation, heads), installation, keys);
     if (options.log !== undefined && !heads.some(({ name }) => name === options.log)) throw AppError.notFound('audit_log', options.log);
     const findings = [...keys.findings, ...anchors.findings];
+    const removed = await RemovedMonths.read(source, keys, installation, new WriterMac(this.keys.auditWriters));
     const logs: LogReport[] = [];
     let said: LogVerifier['heads'];
     // The meta log comes first: it knows the others.
@@ -89,10 +92,11 @@ export class Verifier {
       const ofLog = anchors.byLog.get(head.name) ?? new Map<number, never[]>();
       const checkpoints = new LogCheckpoints(source, keys, installation, head, ofLog, said?.[head.name], findings);
       const range = await rangeOf(source, head, options);
-      const verifier = new LogVerifier(source, scanner, head, checkpoints, await source.periods(head), range, findings);
+      const verifier = new LogVerifier(source, scanner, head, checkpoints, await source.periods(head), removed, range, findings);
       logs.push(await verifier.run());
       if (head.class === 0) said = verifier.heads;
     }
+    findings.push(...(await destroyedUnsaid(source.client)));
     const sorted = sortFindings(findings, heads);
     return {
       result: verdictOf(sorted),
@@ -102,6 +106,15 @@ export class Verifier {
       findingCount: sorted.length,
       ms: Math.round(performance.now() - began),
     };
+  }
+
+  private async *anchored({ anchors }: VerificationOptions, installation: string, heads: readonly LogHead[]): AsyncGenerator<FoundNote> {
+    if (anchors === null) return;
+    yield* notesBelow(anchors ?? this.config.audit.anchorDirectory);
+    yield* this.elsewhere.newest(
+      installation,
+      heads.map(({ name }) => name),
+    );
   }
 
   private async scanner(client: ClientBase, workers: number): Promise<Scanner> {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
+import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type ImportReport } from './import.dto.js';
 import { type FileKind } from './import-files.js';
@@ -40,7 +41,13 @@ interface Made {
   after: object;
 }
 
-/** One event for every object an import made, and one for the run. */
+/** An import, and the event that says it began. */
+export interface ImportRun {
+  id: string;
+  attempt: string;
+}
+
+/** One event for every object an import made, and two for the run: that it began and what became of it. */
 @Injectable()
 export class ImportAudit {
   constructor(
@@ -48,14 +55,37 @@ export class ImportAudit {
     private readonly trail: AuditTrail,
   ) {}
 
-  async completed(importId: string, report: ImportReport): Promise<void> {
+  /** Committed before anything is read of the files, whatever becomes of them; returns what the result names as its attempt. */
+  async started(importId: string, dryRun: boolean): Promise<string> {
+    return this.trail.attempt({
+      action: 'import.started',
+      category: 'ipam',
+      resource: { type: 'import', id: importId },
+      detail: { dryRun },
+    });
+  }
+
+  async completed(run: ImportRun, report: ImportReport): Promise<void> {
     for (const { file } of report.files) await this.objects(file);
-    await this.trail.record(runEvent('import.completed', importId, report));
+    await this.trail.record(runEvent('import.completed', run, report));
   }
 
   /** Looking is recorded too: a rehearsal shows what is stored. */
-  async previewed(importId: string, report: ImportReport): Promise<void> {
-    await this.trail.recordAlone(runEvent('import.previewed', importId, report));
+  async previewed(run: ImportRun, report: ImportReport): Promise<void> {
+    await this.trail.recordAlone(runEvent('import.previewed', run, report));
+  }
+
+  /** Nothing was stored. */
+  async failed({ id, attempt }: ImportRun, error: unknown): Promise<void> {
+    const code = error instanceof AppError ? error.code : 'internal_error';
+    await this.trail.recordAlone({
+      action: 'import.failed',
+      category: 'ipam',
+      severity: 'low',
+      outcome: 'failure',
+      resource: { type: 'import', id },
+      detail: { attempt, code },
+    });
   }
 
   private async objects(file: FileKind): Promise<void> {
@@ -76,6 +106,6 @@ export class ImportAudit {
   }
 }
 
-function runEvent(action: string, id: string, { files, problemCount }: ImportReport): Parameters<AuditTrail['record']>[0] {
-  return { action, category: 'ipam', severity: 'low', resource: { type: 'import', id }, detail: { files, problemCount } };
+function runEvent(action: string, { id, attempt }: ImportRun, { files, problemCount }: ImportReport): Parameters<AuditTrail['record']>[0] {
+  return { action, category: 'ipam', severity: 'low', resource: { type: 'import', id }, detail: { attempt, files, problemCount } };
 }

@@ -71,6 +71,7 @@ export class ImportsService {
 
   private async run(dryRun: boolean, stage: (headers: Map<FileKind, CsvHeader>) => Promise<void>): Promise<ImportReport> {
     const id = uuidv7();
+    const run = { id, attempt: await this.audit.started(id, dryRun) };
     try {
       return await this.work.run(async () => {
         const headers = new Map<FileKind, CsvHeader>();
@@ -80,12 +81,15 @@ export class ImportsService {
         await this.staging.checkAll();
         const report = await this.report(headers, dryRun);
         if (dryRun) throw new Rehearsed(report);
-        await this.audit.completed(id, report);
+        await this.audit.completed(run, report);
         return report;
       });
     } catch (error) {
-      if (!(error instanceof Rehearsed)) throw error;
-      await this.audit.previewed(id, error.report);
+      if (!(error instanceof Rehearsed)) {
+        await this.audit.failed(run, error);
+        throw error;
+      }
+      await this.audit.previewed(run, error.report);
       return error.report;
     }
   }

@@ -10,6 +10,11 @@ export const permissions = [
   'ipam:export',
   'audit:read',
   'audit:read-own',
+  'audit:archive',
+  'audit-erasure:write',
+  'audit-retention:read',
+  'audit-retention:write',
+  'audit-hold:write',
   'user:read',
   'user:write',
   'group:read',
@@ -48,6 +53,7 @@ export type Permission = (typeof permissions)[number];
  * would outlive every revocation of itself.
  */
 export const personal: ReadonlySet<string> = new Set<Permission>([
+  'audit:archive',
   'user:write',
   'group:write',
   'role:write',
@@ -58,6 +64,9 @@ export const personal: ReadonlySet<string> = new Set<Permission>([
   'key:write',
   'key:write-own',
   'security-event:write',
+  'audit-erasure:write',
+  'audit-retention:write',
+  'audit-hold:write',
   'setting:write',
   'profile:write',
 ]);

@@ -49,9 +49,15 @@ export interface RequestContext {
   clientAddress?: string;
   peerAddress?: string;
   userAgent?: string;
+  /** X-Forwarded-For as it came, whether it was believed or not. */
+  forwardedFor?: string;
   method?: string;
   /** The route's pattern, not the URL: a label, free of secrets. */
   route?: string;
+  /** performance.now() when the request came; absent for what is no request. */
+  startedAt?: number;
+  /** Statements it has sent to the database so far. */
+  queries?: number;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

@@ -193,6 +193,8 @@ export class UnitOfWork {
   }
 
   private async send<T extends QueryResultRow>(on: Queryable, sql: string, parameters: readonly unknown[]): Promise<T[]> {
+    const context = currentContext();
+    if (context?.queries !== undefined) context.queries++;
     const query = this.config.database.prepared
       ? { name: this.nameOf(sql), text: sql, values: [...parameters] }
       : { text: sql, values: [...parameters] };

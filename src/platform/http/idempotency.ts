@@ -46,12 +46,6 @@ export class Idempotency {
     });
   }
 
-  /** Forgets answers older than a day and returns how many. */
-  async forgetOld(): Promise<number> {
-    const gone = await this.work.query(`DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day' RETURNING key`);
-    return gone.length;
-  }
-
   private async remembered<T>(owner: string, key: string, hash: Buffer): Promise<T> {
     const [row] = await this.work.query<Remembered & { body: string }>(
       'SELECT request_hash, body FROM idempotency_keys WHERE principal_id = $1 AND key = $2',

@@ -102,10 +102,12 @@ function openContext(server: FastifyInstance): void {
       peerAddress: plainAddress(request.socket.remoteAddress ?? ''),
       method: request.method,
       route: request.routeOptions.url ?? '(none)',
+      startedAt: performance.now(),
+      queries: 0,
     };
-    const userAgent = request.headers['user-agent'];
-    // Control characters are escaped: a name in a log must not be able to write a line of its own.
-    if (userAgent !== undefined) context.userAgent = JSON.stringify(userAgent.slice(0, 512)).slice(1, -1);
+    const { 'user-agent': userAgent, 'x-forwarded-for': forwarded } = request.headers;
+    if (userAgent !== undefined) context.userAgent = escaped(userAgent, 512);
+    if (forwarded !== undefined) context.forwardedFor = escaped(String(forwarded), 256);
     contexts.set(request, context);
     void reply.header('x-request-id', request.id);
     runInContext(context, done);
@@ -121,6 +123,11 @@ function openContext(server: FastifyInstance): void {
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** Control characters are escaped: a name in a log must not be able to write a line of its own. */
+function escaped(header: string, most: number): string {
+  return JSON.stringify(header.slice(0, most)).slice(1, -1);
 }
 
 function plainAddress(address: string): string {

@@ -109,15 +109,6 @@ export class JobRepository {
     return job;
   }
 
-  /** Forgets what was done more than `days` ago and returns how many. The dead stay until somebody looks at them. */
-  async forgetDone(days: number): Promise<number> {
-    const gone = await this.work.query(
-      `DELETE FROM jobs WHERE state = 'done' AND finished_at < now() - make_interval(days => $1) RETURNING id`,
-      [days],
-    );
-    return gone.length;
-  }
-
   /** How many jobs of each name wait, run or are dead. */
   async unfinished(): Promise<{ name: string; state: JobState; count: number }[]> {
     return this.work.query(`SELECT name, state, count(*)::int AS count FROM jobs WHERE state <> 'done' GROUP BY name, state`);

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AppConfig } from '../../config/app-config.js';
 import { JobConsole } from './job-console.js';
+import { JobExpiries } from './job-expiries.js';
 import { JobHandlers } from './job-handlers.js';
 import { JobReporter } from './job-reporter.js';
 import { JobRunner } from './job-runner.js';
@@ -10,7 +11,6 @@ import { JobSettings } from './job.js';
 import { JobRepository } from './job.repository.js';
 import { Jobs } from './jobs.js';
 import { JobsController } from './jobs.controller.js';
-import { MaintenanceJob } from './maintenance.job.js';
 
 /** Durable jobs. Needs a JobEvents from whoever keeps the audit trail. */
 @Global()
@@ -25,7 +25,7 @@ import { MaintenanceJob } from './maintenance.job.js';
     JobReporter,
     JobWorker,
     JobConsole,
-    MaintenanceJob,
+    JobExpiries,
     {
       provide: JobSettings,
       useFactory: (config: AppConfig) => Object.assign(new JobSettings(), { enabled: config.jobs }),

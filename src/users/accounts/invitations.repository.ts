@@ -34,7 +34,7 @@ export class InvitationsRepository {
 
   /** Takes the place of one for the same address that has expired. Throws `invitation_open` while there is another. */
   async insert({ email, roles, tokenHash, invitedBy, inviterId }: NewInvitation): Promise<OpenInvitation> {
-    await this.work.queryInside('DELETE FROM invitations WHERE expires_at <= now()');
+    await this.work.queryInside('DELETE FROM invitations WHERE lower(email) = lower($1) AND expires_at <= now()', [email]);
     const [made] = await this.work.queryInside<OpenInvitation>(
       `INSERT INTO invitations AS i (email, roles, token_hash, invited_by, inviter_id, expires_at)
        VALUES ($1, $2, $3, $4, $5, now() + make_interval(hours => $6))

@@ -48,6 +48,7 @@ export class InvitationsService {
         action: 'invitation.created',
         category: 'governance',
         resource: { type: 'invitation', id, name: email },
+        subject: invitation.userId,
         after: invitation,
       });
       return { invitation, token };
@@ -67,6 +68,7 @@ export class InvitationsService {
         action: 'invitation.revoked',
         category: 'governance',
         resource: { type: 'invitation', id, name: before.email },
+        subject: before.userId,
         before,
       });
     });
@@ -91,6 +93,7 @@ export class InvitationsService {
       action: 'invitation.accepted',
       category: 'governance',
       resource: { type: 'invitation', id, name: email },
+      subject: userId,
       actor: { kind: 'user', id: userId, name: username },
       before: invitation,
     });

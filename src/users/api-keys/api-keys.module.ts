@@ -10,6 +10,7 @@ import { KeyDigests } from './key-digests.js';
 import { KeyDirectory } from './key-directory.js';
 import { KeyEnding } from './key-ending.js';
 import { KeyEvents } from './key-events.js';
+import { KeyExpiries } from './key-expiries.js';
 import { KeyGrants } from './key-grants.js';
 import { KeyIssuing } from './key-issuing.js';
 import { KeyMaking } from './key-making.js';
@@ -42,6 +43,7 @@ import { UsageRepository } from './usage/usage.repository.js';
     KeyDirectory,
     KeyEnding,
     KeyEvents,
+    KeyExpiries,
     KeyGrants,
     KeyHousekeeping,
     KeyIssuing,

@@ -31,9 +31,9 @@ export class KeyHousekeeping {
     });
   }
 
-  /** Digests of what ended long ago, expired tokens, and figures nobody asks for again. */
-  async forget(): Promise<{ digests: number; tokens: number; usage: number }> {
-    const { digestKeptDays, usageKeptDays } = this.settings;
+  /** Digests of what ended long ago, and expired tokens. Figures of use go with retention. */
+  async forget(): Promise<{ digests: number; tokens: number }> {
+    const { digestKeptDays } = this.settings;
     const digests = await this.work.query(
       `UPDATE api_keys SET digest = NULL, pepper_kid = NULL
         WHERE digest IS NOT NULL AND least(revoked_at, grace_until, expires_at) < now() - make_interval(days => $1) RETURNING id`,
@@ -41,9 +41,6 @@ export class KeyHousekeeping {
     );
     const tokens = await this.work.query(`DELETE FROM tenant_tokens WHERE expires_at < now() - interval '1 day' RETURNING id`);
     await this.work.query(`DELETE FROM api_key_denials WHERE minute < now() - interval '1 day'`);
-    const usage = await this.work.query(`DELETE FROM api_key_usage WHERE hour < now() - make_interval(days => $1) RETURNING key_id`, [
-      usageKeptDays,
-    ]);
-    return { digests: digests.length, tokens: tokens.length, usage: usage.length };
+    return { digests: digests.length, tokens: tokens.length };
   }
 }

@@ -6,7 +6,7 @@ const number = (name: string, standard: number, [min, max, unit]: readonly [numb
   defineSetting({ key: `keys.${name}`, type: 'integer', default: standard, min, max, text, ...(unit === undefined ? {} : { unit }) });
 
 /** What of keys an installation may want otherwise; everything else in this folder reads it here and nowhere else. */
-const keySettings = {
+export const keySettings = {
   defaultLifetimeDays: number('defaultLifetimeDays', 90, [1, 365, 'days'], 'Lifetime of a key that names none.'),
   maxLifetimeDays: number('maxLifetimeDays', 365, [1, 3650, 'days'], 'Longest lifetime of a key.'),
   maxAdminLifetimeDays: number(
@@ -88,10 +88,6 @@ export class KeySettings {
 
   get digestKeptDays(): number {
     return this.settings.get(keySettings.digestKeptDays);
-  }
-
-  get usageKeptDays(): number {
-    return this.settings.get(keySettings.usageKeptDays);
   }
 
   get volumePerHour(): number {

@@ -88,6 +88,7 @@ export class GroupsService {
         action: 'group.member_added',
         category: 'governance',
         resource: about(group),
+        subject: userId,
         detail: { userId, username },
       });
       return true;
@@ -104,6 +105,7 @@ export class GroupsService {
         action: 'group.member_removed',
         category: 'governance',
         resource: about(group),
+        subject: userId,
         detail: { userId, username },
       });
     });

@@ -58,6 +58,6 @@ export const systemRoles: readonly SystemRole[] = [
   {
     name: 'auditor',
     description: 'Reads the audit trail, the address space, and who may do what; changes nothing.',
-    permissions: [...everyone, ...ipamReads, ...rightsReads, 'audit:read'],
+    permissions: [...everyone, ...ipamReads, ...rightsReads, 'audit:read', 'audit-retention:read'],
   },
 ];

@@ -3,6 +3,7 @@ import { Cron } from '@nestjs/schedule';
 import { JobHandlers } from '../../platform/jobs/job-handlers.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
 import { Log } from '../../platform/logging/log.js';
+import { LoginThrottle } from './login-throttle.js';
 import { SessionSweeper } from './session-sweeper.js';
 
 const SWEEP = 'users.sweep-sessions';
@@ -10,13 +11,14 @@ const FORGET = 'users.forget-sign-ins';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** Every minute: ends sessions that are over. Every night: forgets what is old. */
+/** Every minute: ends sessions that are over. Every night: forgets failures no rule looks at any more. Sessions go with retention. */
 @Injectable()
 export class SessionSweeperJob implements OnModuleInit {
   constructor(
     private readonly jobs: Jobs,
     private readonly handlers: JobHandlers,
     private readonly sweeper: SessionSweeper,
+    private readonly throttle: LoginThrottle,
     private readonly log: Log,
   ) {}
 
@@ -30,7 +32,7 @@ export class SessionSweeperJob implements OnModuleInit {
       { transactional: false },
     );
     this.handlers.register(FORGET, async () => {
-      this.log.info('forgot old sign-ins', await this.sweeper.forgetOld());
+      this.log.info('forgot old sign-ins', { failures: await this.throttle.forgetOld() });
     });
   }
 

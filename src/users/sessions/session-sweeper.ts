@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { asProgram } from '../as-program.js';
-import { LoginThrottle } from './login-throttle.js';
 import { OneTimeTokens } from './one-time-tokens.js';
 import { isIdle } from './session-life.js';
 import { SignInSettings } from './sign-in-settings.js';
@@ -21,7 +20,7 @@ const END_OVERDUE = `
                           OR (s.last_seen_at <= now() - make_interval(secs => least($1::int, $2::int)) AND ${isIdle('$1', '$2')}))
                    LIMIT ${BATCH}
                      FOR UPDATE SKIP LOCKED)
-  RETURNING e.id, e.end_reason AS reason, u.username`;
+  RETURNING e.id, e.user_id AS "userId", e.end_reason AS reason, u.username`;
 
 /** Writes down what the lookup of sessions decides anyway: that some are over. Any number of sweepers at once leave one event each. */
 @Injectable()
@@ -29,7 +28,6 @@ export class SessionSweeper {
   constructor(
     private readonly work: UnitOfWork,
     private readonly settings: SignInSettings,
-    private readonly throttle: LoginThrottle,
     private readonly tokens: OneTimeTokens,
     private readonly audit: AuditTrail,
   ) {}
@@ -42,25 +40,18 @@ export class SessionSweeper {
     return total;
   }
 
-  /** Forgets sessions that ended long ago with their tokens, and old failures. Returns how many rows. */
-  async forgetOld(): Promise<{ sessions: number; failures: number }> {
-    const sessions = await this.work.query('DELETE FROM auth_sessions WHERE ended_at < now() - make_interval(days => $1) RETURNING id', [
-      this.settings.keptDays,
-    ]);
-    return { sessions: sessions.length, failures: await this.throttle.forgetOld() };
-  }
-
   private async endSome(): Promise<number> {
     const { idleSeconds, administratorIdleSeconds } = this.settings;
-    const ended = await this.work.queryInside<{ id: string; reason: string; username: string }>(END_OVERDUE, [
+    const ended = await this.work.queryInside<{ id: string; userId: string; reason: string; username: string }>(END_OVERDUE, [
       idleSeconds,
       administratorIdleSeconds,
     ]);
-    for (const { id, reason, username } of ended)
+    for (const { id, userId, reason, username } of ended)
       await this.audit.record({
         action: 'session.ended',
         category: 'access',
         resource: { type: 'session', id },
+        subject: userId,
         detail: { reason, user: username },
       });
     return ended.length;

@@ -180,6 +180,7 @@ export class Sessions {
         action: 'session.ended',
         category: 'access',
         resource: { type: 'session', id },
+        subject: userId,
         detail: { reason, user: username },
         // Before there is a principal, it is the user's own login that ends it.
         ...(somebody ? {} : { actor: { kind: 'user', id: userId, name: username } }),

@@ -159,11 +159,6 @@ export class SignInSettings {
     return this.settings.get(signInSettings.administratorSessionsMost);
   }
 
-  get keptDays(): number {
-    return this.settings.get(signInSettings.keptDays);
-  }
-
-  /** From the environment: CADASTRE_SESSION_TTL_S. */
   get absoluteSeconds(): number {
     return this.config.auth.sessionSeconds;
   }

@@ -4,21 +4,6 @@ import { type ExampleCall, type RouteExample } from '../route-example.js';
 const AUDIT = '/api/v1/audit';
 const STALE = { 'if-match': '"99"' };
 
-/** Reads that are in the trail themselves, by what they leave there. */
-export const auditedReads: Record<string, string> = {
-  [`GET ${AUDIT}/timeline`]: 'audit.read',
-  [`GET ${AUDIT}/stats`]: 'audit.read',
-  [`GET ${AUDIT}/monitoring/high-severity`]: 'audit.read',
-  [`GET ${AUDIT}/monitoring/failures`]: 'audit.read',
-  [`GET ${AUDIT}/monitoring/unusual-usage`]: 'audit.read',
-  [`GET ${AUDIT}/export`]: 'audit.exported',
-  [`GET ${AUDIT}/reports/data-subject`]: 'audit.read',
-  [`GET ${AUDIT}/reports/change-trail`]: 'audit.read',
-  [`GET ${AUDIT}/reports/access`]: 'audit.read',
-  [`GET ${AUDIT}/reports/pci`]: 'audit.read',
-  [`GET ${AUDIT}/stream`]: 'audit.read',
-};
-
 /** Queries without which they are refused. */
 export const askingQueries: Record<string, Record<string, string>> = {
   [`GET ${AUDIT}/timeline`]: { resourceType: 'pool', resourceId: 'any' },
@@ -54,7 +39,20 @@ const patchRule = async (make: Builders): Promise<ExampleCall> => {
   };
 };
 
+const eraseSubject =
+  (active: boolean) =>
+  async (make: Builders): Promise<ExampleCall> => {
+    const { id } = await make.aUser();
+    if (!active) await make.t.sql('UPDATE users SET active = false WHERE id = $1', [id]);
+    return { path: `${AUDIT}/subjects/${id}/erasure`, body: { reason: 'asked for it' } };
+  };
+
 export const askingExamples: Record<string, RouteExample> = {
+  [`POST ${AUDIT}/subjects/:id/erasure`]: {
+    works: eraseSubject(false),
+    leaves: [{ action: 'audit.subject_erased', category: 'meta', on: 'audit_subject', keeps: 'nothing' }],
+    fails: { status: 409, call: eraseSubject(true) },
+  },
   [`PATCH ${AUDIT}/alerts/:id`]: {
     works: patchAlert,
     leaves: [{ action: 'alert.acknowledged', category: 'governance', on: 'alert', keeps: 'changes' }],

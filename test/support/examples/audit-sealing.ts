@@ -1,4 +1,10 @@
-import { type RouteExample } from '../route-example.js';
+import { type Builders } from '../builders.js';
+import { type ExampleCall, type RouteExample } from '../route-example.js';
+
+const aRun = async (make: Builders): Promise<ExampleCall> => {
+  const { body } = (await make.root.get('/api/v1/audit/archive/plan').expect(200)) as { body: { hash: string } };
+  return { path: '/api/v1/audit/archive/runs', body: { planHash: body.hash } };
+};
 
 export const auditSealingExamples: Record<string, RouteExample> = {
   'POST /api/v1/audit/evidence': {
@@ -14,5 +20,13 @@ export const auditSealingExamples: Record<string, RouteExample> = {
     works: () => Promise.resolve({ path: '/api/v1/audit/verifications', body: { class: 'ipam', from: '2026-01-31T12:00:00Z' } }),
     leaves: [{ action: 'audit.verified', category: 'access', on: 'audit_verification', keeps: 'nothing' }],
     fails: 'nothing stands in its way',
+  },
+  'POST /api/v1/audit/archive/runs': {
+    works: aRun,
+    leaves: [{ action: 'audit.archive_requested', category: 'governance', on: 'audit_archive_run', keeps: 'nothing' }],
+    fails: {
+      status: 409,
+      call: () => Promise.resolve({ path: '/api/v1/audit/archive/runs', body: { planHash: '0'.repeat(64) } }),
+    },
   },
 };

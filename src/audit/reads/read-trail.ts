@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { Settings } from '../../platform/settings/settings.js';
+import { type ReadKind } from '../catalogue/read-routes.js';
+import { type AuditEvent } from '../trail/audit-event.js';
+import { AuditTrail } from '../trail/audit-trail.js';
+import { ReadBuffer } from './read-buffer.js';
+import { readSettings } from './read-policies.js';
+
+/** Writes reads as the policy of their kind says. */
+@Injectable()
+export class ReadTrail {
+  constructor(
+    private readonly settings: Settings,
+    private readonly trail: AuditTrail,
+    private readonly buffer: ReadBuffer,
+  ) {}
+
+  records(kind: ReadKind): boolean {
+    return this.settings.get(readSettings[kind]) !== 'off';
+  }
+
+  /** The event's id; undefined when the policy is `off`. Throws `audit_unavailable`. */
+  async record(kind: ReadKind, event: Omit<AuditEvent, 'category'>): Promise<string | undefined> {
+    const policy = this.settings.get(readSettings[kind]);
+    if (policy === 'off') return undefined;
+    try {
+      // A person's key may have to be asked of the database.
+      const leaf = await this.trail.prepare({ ...event, category: 'reads' });
+      if (policy === 'durable') await this.buffer.durable(leaf);
+      else this.buffer.batched(leaf);
+      return leaf.id;
+    } catch (error) {
+      if (policy === 'durable') throw error;
+      this.buffer.missed(error);
+      return undefined;
+    }
+  }
+}

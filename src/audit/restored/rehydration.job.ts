@@ -1,0 +1,48 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Cron } from '@nestjs/schedule';
+import { AppError } from '../../kernel/app-error.js';
+import { JobHandlers } from '../../platform/jobs/job-handlers.js';
+import { Jobs } from '../../platform/jobs/jobs.js';
+import { REHYDRATE } from './rehydrations.service.js';
+import { Rehydrator } from './rehydrator.js';
+
+const HOURLY = 'audit.end-rehydrations';
+
+/** Reads back what was asked for, and takes away what is past its time. */
+@Injectable()
+export class RehydrationJob implements OnModuleInit {
+  constructor(
+    private readonly jobs: Jobs,
+    private readonly handlers: JobHandlers,
+    private readonly rehydrator: Rehydrator,
+  ) {}
+
+  onModuleInit(): void {
+    this.handlers.register(
+      REHYDRATE,
+      async ({ payload }) => {
+        // Of this form: Rehydrations sent it.
+        const { log, period } = payload as { log: string; period: string };
+        try {
+          await this.rehydrator.load(log, period);
+        } catch (error) {
+          // What is broken is said, and is no better in a minute; a store that is away may be back.
+          if (!(error instanceof AppError) || error.kind !== 'conflict') throw error;
+        }
+      },
+      { transactional: false },
+    );
+    this.handlers.register(
+      HOURLY,
+      async () => {
+        await this.rehydrator.endOver();
+      },
+      { transactional: false },
+    );
+  }
+
+  @Cron('0 23 * * * *', { name: HOURLY, timeZone: 'UTC' })
+  async tick(): Promise<void> {
+    await this.jobs.tick(HOURLY, 3_600_000);
+  }
+}
