@@ -105,8 +105,9 @@ describe('signing in', () => {
   });
 
   it('U7: refuses a flood of logins at once instead of letting everything wait', async () => {
+    // So many that more arrive than are served, however slowly they do on a busy machine.
     const answers = await Promise.all(
-      Array.from({ length: availableParallelism() + 100 }, (_, i) => login(`flood-${i}`, 'whatever it may be')),
+      Array.from({ length: availableParallelism() + 400 }, (_, i) => login(`flood-${i}`, 'whatever it may be')),
     );
     const busy = answers.filter(({ status }) => status === 503);
     expect(busy.length).toBeGreaterThan(0);
