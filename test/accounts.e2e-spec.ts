@@ -1,5 +1,5 @@
 import { type Agent } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { DemoUsers } from '../src/users/setup/demo-users.js';
 import { eventsOf } from './support/audit-events.js';
 import { createTestDatabase } from './support/test-database.js';

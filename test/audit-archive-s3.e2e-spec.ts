@@ -3,7 +3,7 @@ import { ArchiveChecks } from '../src/audit/archive/archive-checks.js';
 import { ArchiveRepository, type Month } from '../src/audit/archive/archive.repository.js';
 import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
-import { type AuditEventPage } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage } from '../src/audit/log/audit-event.dto.js';
 import { Verifier } from '../src/audit/verification/verifier.js';
 import { SystemClock } from '../src/kernel/clock.js';
 import { Outbound } from '../src/platform/outbound/outbound.js';

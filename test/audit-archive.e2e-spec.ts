@@ -419,7 +419,9 @@ describe('a run that is killed', () => {
           ...variables,
           ...(at === '' ? {} : { [name]: at }),
         });
-        expect(await worker.ended).toBe(at === '' ? 0 : 'SIGKILL');
+        const ended = await worker.ended;
+        // What it printed tells why it ended otherwise.
+        expect([ended, ended === 1 ? worker.output() : '']).toEqual([at === '' ? 0 : 'SIGKILL', '']);
       }
       const t = await startTestApp(variables, copy);
       try {

@@ -3,7 +3,7 @@ import { ArchiveRepository } from '../src/audit/archive/archive.repository.js';
 import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { matcherOf } from '../src/audit/archive/event-matcher.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
-import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { type AuditQuestion } from '../src/audit/log/audit-query.js';
 import { type SubjectView } from '../src/audit/personal/erasure.dto.js';
 import { type AuditEvent, type AuditSeverity } from '../src/audit/trail/audit-event.js';

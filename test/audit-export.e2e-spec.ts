@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parse } from 'csv-parse/sync';
 import { type Agent } from 'supertest';
-import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { csvColumns } from '../src/audit/reports/export-formats.js';
 import { ocsfClasses, ocsfMapping, ocsfMappingOf, ocsfOf } from '../src/audit/reports/ocsf.js';
 import { AuditTrail } from '../src/audit/trail/audit-trail.js';

@@ -1,5 +1,6 @@
 import { type Agent } from 'supertest';
-import { type AuditEventPage, type AuditFilter } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage } from '../src/audit/log/audit-event.dto.js';
+import { type AuditFilter } from '../src/audit/log/audit-filter.dto.js';
 import { auditQuery } from '../src/audit/log/audit-query.js';
 import { AuditTrail } from '../src/audit/trail/audit-trail.js';
 import { runInContext } from '../src/platform/context/request-context.js';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { type Agent } from 'supertest';
-import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { type EvidenceView } from '../src/audit/evidence/evidence.dto.js';
 import { type SubjectView } from '../src/audit/personal/erasure.dto.js';
 import { Erasure } from '../src/audit/personal/erasure.service.js';

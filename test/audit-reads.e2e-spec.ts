@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Agent } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { Clock } from '../src/kernel/clock.js';
 import { eventsOf } from './support/audit-events.js';
 import { Builders } from './support/builders.js';

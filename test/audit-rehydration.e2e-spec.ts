@@ -10,7 +10,7 @@ import { ArchiveRepository, type Month } from '../src/audit/archive/archive.repo
 import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { Archiver } from '../src/audit/archive/archiver.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
-import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { type PeriodView, type PeriodViewList } from '../src/audit/restored/rehydration.dto.js';
 import { Rehydrations } from '../src/audit/restored/rehydrations.service.js';
 import { Rehydrator } from '../src/audit/restored/rehydrator.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Agent } from 'supertest';
-import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { pciRequirements, requirementsOf } from '../src/audit/reports/pci-requirements.js';
 import { type FailuresView, type StatisticsView, type UnusualUsageView } from '../src/audit/reports/statistics.dto.js';
 import { type AuditEvent } from '../src/audit/trail/audit-event.js';

@@ -3,7 +3,7 @@ import { type Agent } from 'supertest';
 import { alertSteps } from '../src/audit/detection/alert-steps.js';
 import { detectionRules } from '../src/audit/detection/detection-rules.js';
 import { actionWords, isAmong, patternsOf } from '../src/audit/log/action-words.js';
-import { type AuditEventPage } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage } from '../src/audit/log/audit-event.dto.js';
 import { AuditLogRepository } from '../src/audit/log/audit-log.repository.js';
 import { type AuditQuestion, auditQuery } from '../src/audit/log/audit-query.js';
 import { ocsfClasses, ocsfMapping } from '../src/audit/reports/ocsf.js';

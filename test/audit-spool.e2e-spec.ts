@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
 import supertest, { type Agent } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { Verifier } from '../src/audit/verification/verifier.js';
 import { AppConfig } from '../src/config/app-config.js';
 import { eventsOf } from './support/audit-events.js';

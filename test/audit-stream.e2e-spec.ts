@@ -1,4 +1,4 @@
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { StreamSettings } from '../src/audit/stream/stream-settings.js';
 import { AuditTrail } from '../src/audit/trail/audit-trail.js';
 import { UnitOfWork } from '../src/platform/database/unit-of-work.js';

@@ -7,7 +7,7 @@ import { ArchiveRepository } from '../src/audit/archive/archive.repository.js';
 import { type ArchiveRun } from '../src/audit/archive/archive-runs.repository.js';
 import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
-import { type AuditEventPage } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventPage } from '../src/audit/log/audit-event.dto.js';
 import { Erasure } from '../src/audit/personal/erasure.service.js';
 import { type SubjectView } from '../src/audit/personal/erasure.dto.js';
 import { Sealer } from '../src/audit/sealing/sealer.js';

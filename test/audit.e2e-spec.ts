@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { Client } from 'pg';
 import { type Agent } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { AuditTrail } from '../src/audit/trail/audit-trail.js';
 import { UnitOfWork } from '../src/platform/database/unit-of-work.js';
 import { allFiled, eventsOf, holdFiling } from './support/audit-events.js';

@@ -1,5 +1,5 @@
 import { type Response } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { RoleSeeder } from '../src/users/roles/role-seeder.js';
 import { FirstAdministrator } from '../src/users/setup/first-administrator.js';
 import { eventsOf } from './support/audit-events.js';

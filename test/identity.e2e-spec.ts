@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import jwt from 'jsonwebtoken';
 import { type Response } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { KeyStore } from '../src/platform/crypto/key-store.js';
 import { SessionDirectory } from '../src/users/sessions/session-directory.js';
 import { eventually } from './support/eventually.js';

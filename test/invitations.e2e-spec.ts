@@ -1,5 +1,5 @@
 import { type Agent, type Response } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { eventsOf } from './support/audit-events.js';
 import { asRole, createUser, signIn, withToken } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';

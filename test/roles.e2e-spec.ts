@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { type Agent } from 'supertest';
-import { type AuditEventView } from '../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { permissions } from '../src/platform/auth/permissions.js';
 import { covers, type Grant, rightsOf } from '../src/users/roles/rights.js';
 import { systemRoles } from '../src/users/roles/system-roles.js';

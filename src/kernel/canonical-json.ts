@@ -1,6 +1,10 @@
 /** A value JSON can carry without loss: no undefined, no NaN, no bigint (those travel as strings). */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+export function isJsonObject(value: Json | undefined): value is Record<string, Json> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /**
  * Canonical JSON by RFC 8785: members sorted by UTF-16 code units, no white space, numbers as ECMAScript prints them.
  * Throws on numbers JSON cannot carry and on lone surrogates, whose UTF-8 form is not defined.

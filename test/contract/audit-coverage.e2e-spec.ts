@@ -1,5 +1,5 @@
 import { type Agent } from 'supertest';
-import { type AuditEventView } from '../../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../../src/audit/log/audit-event.dto.js';
 import { actionsOfRoute } from '../../src/audit/catalogue/route-actions.js';
 import { type RouteAccess, RouteAccessList } from '../../src/platform/auth/route-access.js';
 import { eventsOf } from '../support/audit-events.js';

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { type AuditEventView } from '../../src/audit/log/audit-log.dto.js';
+import { type AuditEventView } from '../../src/audit/log/audit-event.dto.js';
 import { type StoredEvent } from '../../src/audit/log/stored-event.js';
 import { PersonalReader } from '../../src/audit/personal/personal-reader.js';
 import { eventually } from './eventually.js';

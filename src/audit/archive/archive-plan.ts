@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { canonicalJson, toJson } from '../../kernel/canonical-json.js';
 import { type PeriodFate } from '../retention/period-fates.js';
-import { type Month } from './archive.repository.js';
+import { type HeldMonth, type Month } from './archive.repository.js';
 import { type ArchiveAction, type ArchiveState, nextSteps } from './archive-steps.js';
 
 const DAY_MS = 86_400_000;
@@ -41,7 +41,12 @@ interface Rules {
 }
 
 /** Every month's next move, by what is to become of it. */
-export function planOf(months: readonly Month[], fates: readonly PeriodFate[], keyOf: (month: Month) => string, rules: Rules): ArchivePlan {
+export function planOf(
+  months: readonly HeldMonth[],
+  fates: readonly PeriodFate[],
+  keyOf: (month: Month) => string,
+  rules: Rules,
+): ArchivePlan {
   const byMonth = new Map(fates.map((fate) => [`${fate.log}/${fate.period}`, fate]));
   const planned = months.map((month): PlannedMonth => {
     const fate = byMonth.get(`${month.log}/${month.period}`);
@@ -77,7 +82,7 @@ interface Move {
   dueAt: Date | null;
 }
 
-function moveOf(month: Month, fate: PeriodFate | undefined, { now, undoDays, deletions }: Rules): Move {
+function moveOf(month: HeldMonth, fate: PeriodFate | undefined, { now, undoDays, deletions }: Rules): Move {
   const archived = goesArchived(month, fate);
   const step = nextSteps[archived ? 'archived' : 'removed'][month.state];
   if (!step || month.class === META) return { action: 'none', dueAt: null };

@@ -26,7 +26,7 @@ export class ArchivePlanner {
     const fates = await this.fates.all();
     const { undoDays, deletions } = this.settings;
     const rules = { now: this.clock.now(), undoDays, deletions };
-    const plan = planOf(await this.archive.months(), fates, (month) => this.manifests.keyOf(month, installation), rules);
+    const plan = planOf(await this.archive.heldMonths(), fates, (month) => this.manifests.keyOf(month, installation), rules);
     return { plan, fates };
   }
 }

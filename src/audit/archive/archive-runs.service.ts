@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../kernel/app-error.js';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { idIn, pageById } from '../../platform/http/cursor.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
 import { AuditTrail } from '../trail/audit-trail.js';
 import { type ArchivePlan } from './archive-plan.js';
@@ -11,7 +11,6 @@ import { ArchivePlanner } from './archive-planner.js';
 import { type ArchiveRun, ArchiveRunsRepository } from './archive-runs.repository.js';
 
 export const ARCHIVE_RUN = 'audit.archive';
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Runs that somebody asked for, and what came of every run. */
 @Injectable()
@@ -52,12 +51,7 @@ export class ArchiveRuns {
   }
 
   async list(after: string | undefined, limit: number): Promise<{ items: ArchiveRun[]; next: string | null }> {
-    const [key] = after === undefined ? [] : keyOf(after, 1);
-    // A forged cursor is answered like one that cannot be read.
-    if (key !== undefined && !UUID.test(key)) keyOf('', 1);
-    const items = await this.runs.newest(key, limit + 1);
-    const last = items.length > limit ? items[limit - 1] : undefined;
-    return { items: items.slice(0, limit), next: last ? cursorOf([last.id]) : null };
+    return pageById(await this.runs.newest(idIn(after), limit + 1), limit);
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Json } from '../../kernel/canonical-json.js';
+import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
 import { type AuditQuestion } from '../log/audit-query.js';
 import { type StoredEvent } from '../log/stored-event.js';
 import { PersonalReader } from '../personal/personal-reader.js';
@@ -96,7 +96,11 @@ export class ArchiveSearch {
   }
 
   private async proven(found: readonly Found[]): Promise<StoredEvent[]> {
-    for (const { month, event } of found) await this.archives.prove(month, event);
+    for (const month of new Set(found.map((one) => one.month)))
+      await this.archives.prove(
+        month,
+        found.filter((one) => one.month === month).map(({ event }) => event),
+      );
     const quarantined = await this.repository.quarantined(found.map(({ event }) => event.id));
     const opened = await this.personal.open(found.map(({ event, opened: known }) => known ?? storedEvent(event)));
     return opened.map((event) => ({ ...event, quarantined: quarantined.get(event.id) ?? null }));
@@ -155,7 +159,7 @@ type Said = Record<string, Json>;
 function saidBy({ payload }: ArchivedEvent): Said | undefined {
   try {
     const said = JSON.parse(payload) as Json;
-    return isObject(said) ? said : undefined;
+    return isJsonObject(said) ? said : undefined;
   } catch {
     return undefined;
   }
@@ -175,10 +179,6 @@ function saidOpenly(event: ArchivedEvent, one: StoredEvent | undefined): Said {
   const said = one?.opened?.event;
   if (!said) return clear;
   const { actor } = said;
-  const named = isObject(clear.actor) && clear.actor.name !== undefined;
-  return isObject(actor) && !named && actor.name === actor.id ? { ...said, actor: { ...actor, name: null } } : said;
-}
-
-function isObject(value: Json | undefined): value is Said {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const named = isJsonObject(clear.actor) && clear.actor.name !== undefined;
+  return isJsonObject(actor) && !named && actor.name === actor.id ? { ...said, actor: { ...actor, name: null } } : said;
 }

@@ -28,6 +28,10 @@ export interface Month {
   detachedAt: Date | null;
   checkedAt: Date | null;
   broken: string | null;
+}
+
+/** A month, and whether a legal hold keeps it. */
+export interface HeldMonth extends Month {
   held: boolean;
 }
 
@@ -45,14 +49,16 @@ export interface MonthChange {
 type Texts<T, K extends keyof T> = Omit<T, K> & Record<K, string>;
 type Row = Texts<Month, 'firstSeq' | 'lastSeq' | 'rows' | 'bytes' | 'fence' | 'objectBytes'>;
 
-const MONTH = `
-  SELECT p.class, h.name AS log, p.period::text AS period, p.first_seq AS "firstSeq", p.last_seq AS "lastSeq", p.rows, p.bytes, p.root,
+const COLUMNS = `
+         p.class, h.name AS log, p.period::text AS period, p.first_seq AS "firstSeq", p.last_seq AS "lastSeq", p.rows, p.bytes, p.root,
          coalesce(a.state, 'closed') AS state, coalesce(a.fence, 0) AS fence, a.object_key AS "objectKey", a.object_bytes AS "objectBytes",
          a.manifest_key AS "manifestKey", coalesce(a.attempts, 0) AS attempts, a.reason, a.next_try AS "nextTry",
-         a.detached_at AS "detachedAt", a.checked_at AS "checkedAt", a.broken, audit_held(p.class, p.period) AS held
+         a.detached_at AS "detachedAt", a.checked_at AS "checkedAt", a.broken`;
+const FROM = `
     FROM audit_period p
     JOIN audit_heads h ON h.class = p.class
     LEFT JOIN audit_archive a ON a.class = p.class AND a.period = p.period`;
+const MONTH = `SELECT ${COLUMNS} ${FROM}`;
 
 /** The months that can be archived, and the step each has taken. */
 @Injectable()
@@ -65,6 +71,14 @@ export class ArchiveRepository {
     return rows.map(exact);
   }
 
+  /** The same, each with what the holds say. */
+  async heldMonths(): Promise<HeldMonth[]> {
+    const rows = await this.work.query<Row & { held: boolean }>(
+      `SELECT ${COLUMNS}, audit_held(p.class, p.period) AS held ${FROM} WHERE p.root IS NOT NULL ORDER BY p.class, p.period`,
+    );
+    return rows.map((row) => ({ ...exact(row), held: row.held }));
+  }
+
   /** Those that are no longer in the database and have an archive that was read back. */
   async archived(): Promise<Month[]> {
     const rows = await this.work.query<Row>(
@@ -73,16 +87,23 @@ export class ArchiveRepository {
     return rows.map(exact);
   }
 
-  /** The hash that the log sealed in a place; undefined where it keeps none. */
-  async leafAt(ofClass: number, seq: number): Promise<Buffer | undefined> {
-    const [row] = await this.work.query<{ leaf: Buffer }>(
-      `SELECT substring(t.hashes FROM ($2::bigint % 256)::int * 32 + 1 FOR 32) AS leaf FROM audit_tile t
-        WHERE t.class = $1::smallint AND t.level = 0 AND t.n = $2::bigint / 256
-       UNION ALL
-       SELECT f.leaf FROM audit_leaf f WHERE f.class = $1::smallint AND f.seq = $2::bigint LIMIT 1`,
-      [ofClass, seq],
+  /** The hashes that a log sealed in these places; nothing for a place of which it keeps none. */
+  async leavesAt(ofClass: number, seqs: readonly number[]): Promise<ReadonlyMap<number, Buffer>> {
+    const rows = await this.work.query<{ seq: string; leaf: Buffer }>(
+      `SELECT s.seq, coalesce(substring(t.hashes FROM (s.seq % 256)::int * 32 + 1 FOR 32), f.leaf) AS leaf
+         FROM unnest($2::bigint[]) AS s (seq)
+         LEFT JOIN audit_tile t ON t.class = $1::smallint AND t.level = 0 AND t.n = s.seq / 256
+         LEFT JOIN audit_leaf f ON f.class = $1::smallint AND f.seq = s.seq
+        WHERE t.n IS NOT NULL OR f.seq IS NOT NULL`,
+      [ofClass, seqs],
     );
-    return row?.leaf;
+    return new Map(rows.map(({ seq, leaf }) => [Number(seq), leaf]));
+  }
+
+  /** Whether a hold keeps the month. Inside a unit of work, nobody places one until that is over. */
+  async held({ class: ofClass, period }: Month): Promise<boolean> {
+    const [row] = await this.work.query<{ held: boolean }>('SELECT audit_held($1::smallint, $2::date) AS held', [ofClass, period]);
+    return row?.held === true;
   }
 
   /** Which of the events were under quarantine as they were sealed, and why. */

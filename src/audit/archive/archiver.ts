@@ -16,7 +16,7 @@ import { Partitions } from './partitions.js';
 
 /** Who does it when nobody asked. */
 export const ARCHIVER = { kind: 'system', id: 'archiver', name: 'archiver' };
-const SEALED_WITHIN_MS = 20_000;
+const SEALED_WITHIN_MS = 60_000;
 
 /** Takes one month one step further. Each step can be taken again after whatever cut it off, and is said in the trail. */
 @Injectable()
@@ -136,9 +136,8 @@ export class Archiver {
     });
   }
 
-  private async refuseHeld({ log, period }: Month): Promise<void> {
-    if ((await this.archive.month(log, period))?.held === true)
-      throw AppError.conflict('archive_period_held', `A legal hold keeps ${log} ${period}.`);
+  private async refuseHeld(month: Month): Promise<void> {
+    if (await this.archive.held(month)) throw AppError.conflict('archive_period_held', `A legal hold keeps ${month.log} ${month.period}.`);
   }
 
   private async say(

@@ -105,10 +105,14 @@ export class Archives {
     }
   }
 
-  /** Throws `archive_broken` unless the event has the hash that the log sealed in its place. */
-  async prove(month: Month, { seq, payload }: ArchivedEvent): Promise<void> {
-    const sealed = await this.repository.leafAt(month.class, seq);
-    if (sealed?.toString('hex') !== leafHashHex(payload)) throw broken(month, `event ${seq} is not the one that was sealed`);
+  /** Throws `archive_broken` unless each event has the hash that the log sealed in its place. */
+  async prove(month: Month, events: readonly ArchivedEvent[]): Promise<void> {
+    const sealed = await this.repository.leavesAt(
+      month.class,
+      events.map(({ seq }) => seq),
+    );
+    for (const { seq, payload } of events)
+      if (sealed.get(seq)?.toString('hex') !== leafHashHex(payload)) throw broken(month, `event ${seq} is not the one that was sealed`);
   }
 
   /** Every event of an archive, in order; whoever reads to the end knows that the object is the one that was stored. Throws `archive_broken`. */

@@ -2,7 +2,7 @@ import { type Json } from '../../kernel/canonical-json.js';
 import { isInside, parseIp, parseNetwork } from '../../kernel/ip-address.js';
 import { isAmong, patternsOf } from '../log/action-words.js';
 import { type AuditQuestion } from '../log/audit-query.js';
-import { UNTYPED, wordsAsked } from '../log/text-query.js';
+import { UNTYPED, wordsAsked, wordsOf } from '../log/text-query.js';
 
 type Event = Record<string, Json>;
 type Condition = (event: Event) => boolean;
@@ -73,22 +73,11 @@ function withWords(text: string): Condition {
       textAt(event, ['actor', 'ownerId']),
       event.detail === undefined ? undefined : JSON.stringify(event.detail).slice(0, 4000),
     ];
-    const words = wordsIn(said.filter((part) => part !== undefined).join(' '));
+    const words = wordsOf(said.filter((part) => part !== undefined).join(' '));
     const name = textAt(event, ['actor', 'name']);
     if (name !== undefined) words.add(`${UNTYPED}actor:${name.slice(0, 190).toLowerCase()}`);
     return asked.every(({ word, prefix }) => (prefix ? [...words].some((known) => known.startsWith(word)) : words.has(word)));
   };
-}
-
-function wordsIn(text: string): Set<string> {
-  const words = new Set<string>();
-  for (const token of text.toLowerCase().split(/["{}[\](),;<>='!?|\\ \t\n\r]+/)) {
-    const word = token.slice(0, 200);
-    words.add(word.replaceAll(/^[-.:/@_+*&%$#]+|[-.:/@_+*&%$#]+$/g, ''));
-    for (const part of word.split(/[-.:/@_+*&%$#]+/)) words.add(part);
-  }
-  words.delete('');
-  return words;
 }
 
 function textAt(event: Event, path: readonly string[]): string | undefined {

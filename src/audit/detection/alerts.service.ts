@@ -4,7 +4,7 @@ import { Clock } from '../../kernel/clock.js';
 import { actorName } from '../../platform/context/request-context.js';
 import { explainConstraint } from '../../platform/database/pg-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { idIn, pageById } from '../../platform/http/cursor.js';
 import { staleVersion } from '../../platform/http/etag.js';
 import { type AuditSeverity } from '../trail/audit-event.js';
 import { AuditTrail } from '../trail/audit-trail.js';
@@ -40,7 +40,6 @@ const PAGE = `${ALERT}
    WHERE ($1::text IS NULL OR a.state = $1) AND ($2::text IS NULL OR a.rule = $2) AND ($3::text IS NULL OR a.severity = $3)
      AND ($4::text IS NULL OR a.subject = $4) AND ($5::uuid IS NULL OR a.id < $5)
    ORDER BY a.id DESC LIMIT $6`;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DAY_MS = 86_400_000;
 const SUPPRESSED_MS = 7 * DAY_MS;
 const LONGEST_MS = 90 * DAY_MS;
@@ -60,13 +59,8 @@ export class Alerts {
 
   /** Newest first. Throws `bad_cursor`. */
   async list({ state, rule, severity, subject, after, limit }: AuditAlertFilter): Promise<{ items: Alert[]; next: string | null }> {
-    const [from = null] = after === undefined ? [] : keyOf(after, 1);
-    if (from !== null && !UUID.test(from)) keyOf('', 1);
-    const asked = [state ?? null, rule ?? null, severity ?? null, subject ?? null, from, limit + 1];
-    const rows = await this.work.query<Alert & object>(PAGE, asked);
-    const items = rows.slice(0, limit);
-    const last = items.at(-1);
-    return { items, next: rows.length > limit && last ? cursorOf([last.id]) : null };
+    const asked = [state ?? null, rule ?? null, severity ?? null, subject ?? null, idIn(after) ?? null, limit + 1];
+    return pageById(await this.work.query<Alert & object>(PAGE, asked), limit);
   }
 
   /** Throws `alert_not_found`, `stale_version`, `no_such_step`, `until_refused` or `alert_superseded`. */

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsDate, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsInstant } from '../../platform/http/instant.js';
 import { CursorPage } from '../../platform/http/paging.dto.js';
-import { ToInstant } from '../log/audit-log.dto.js';
 import { auditSeverities, type AuditSeverity } from '../trail/audit-event.js';
 import { type AlertState, alertStates } from './alert-steps.js';
 import { type DetectionRuleName, detectionRuleNames } from './detection-rules.js';
@@ -42,8 +42,7 @@ export class PatchAuditAlert {
 
   /** With `suppressed`: until when (RFC 3339 with a zone) the rule raises nothing about the subject; within 90 days, a week when absent. */
   @ValidateIf((o: PatchAuditAlert) => o.until !== undefined)
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   until?: Date;
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { badCursor, cursorOf, keyOf } from '../../platform/http/cursor.js';
 import { SealingRepository, type StoredCheckpoint, type StoredKey } from '../sealing/sealing.repository.js';
 import { type AuditClass, auditClasses } from '../trail/audit-event.js';
 
@@ -23,6 +23,6 @@ function numberOf(cursor: string | undefined): number {
   if (cursor === undefined) return Number.MAX_SAFE_INTEGER;
   const [number = ''] = keyOf(cursor, 1);
   // A forged cursor is answered like one that cannot be read.
-  if (!/^\d{1,15}$/.test(number)) keyOf('', 1);
+  if (!/^\d{1,15}$/.test(number)) throw badCursor();
   return Number(number);
 }

@@ -3,7 +3,7 @@ import { type FastifyReply } from 'fastify';
 import { AppError } from '../../kernel/app-error.js';
 import { Requires } from '../../platform/auth/access.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
-import { AuditFilter } from '../log/audit-log.dto.js';
+import { AuditFilter } from '../log/audit-filter.dto.js';
 import { CheckpointsService } from './checkpoints.service.js';
 import {
   AuditKeyList,

@@ -15,7 +15,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { CursorPage, WholeNumber } from '../../platform/http/paging.dto.js';
-import { AuditFilter } from '../log/audit-log.dto.js';
+import { AuditFilter } from '../log/audit-filter.dto.js';
 import { originOf } from '../sealing/checkpoint.js';
 import { type StoredCheckpoint, type StoredKey } from '../sealing/sealing.repository.js';
 import { verifierKey } from '../sealing/signed-note.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { type AuditFilter } from '../log/audit-log.dto.js';
+import { type AuditFilter } from '../log/audit-filter.dto.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
 import { ArchivedEvents } from '../restored/archived-events.js';
 

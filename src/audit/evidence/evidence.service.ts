@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../kernel/app-error.js';
 import { Clock } from '../../kernel/clock.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { type AuditFilter } from '../log/audit-log.dto.js';
+import { type AuditFilter } from '../log/audit-filter.dto.js';
 import { type GrowingTree } from '../sealing/growing-tree.js';
 import { LogTrees, SealingRefused } from '../sealing/log-trees.js';
 import { consistencyPath, includes, inclusionPath, leafHashHex, type NodeReader } from '../sealing/merkle.js';

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsDate, IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { IsInstant } from '../../platform/http/instant.js';
 import { OffsetPage, ToBoolean } from '../../platform/http/paging.dto.js';
-import { ToInstant } from '../log/audit-log.dto.js';
 import { type RetainedLog, retainedLogs } from '../retention/retention-rule.js';
 
 /** All that is said must hold of an event; something must be said, or `everything` be true. */
@@ -50,14 +50,12 @@ export class PlaceLegalHold {
 
   /** From this instant on (RFC 3339 with a zone). */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   from?: Date;
 
   /** Before this instant (RFC 3339 with a zone). */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   to?: Date;
 }
 

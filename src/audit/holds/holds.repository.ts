@@ -4,6 +4,7 @@ import { explainConstraint } from '../../platform/database/pg-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type RetainedLog } from '../retention/retention-rule.js';
 import { type PlaceLegalHold } from './hold.dto.js';
+import { isUuid } from '../../kernel/uuid.js';
 
 /** Who places or releases: the account, also behind a key. */
 export interface Party {
@@ -44,7 +45,6 @@ const HOLD = `
          h.from_at AS "from", h.to_at AS "to", h.placed_at AS "placedAt", h.placed_by AS "placedBy", h.placed_by_name AS "placedByName",
          h.released_at AS "releasedAt", h.released_by AS "releasedBy", h.released_by_name AS "releasedByName", h.release_reason AS "releaseReason"
     FROM audit_legal_hold h`;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const WHICH = `WHERE ($1::boolean IS NULL OR (h.released_at IS NULL) = $1)`;
 
 explainConstraint('audit_legal_hold_name_unique', () => AppError.conflict('hold_exists', 'There is a hold of this name in force.'));
@@ -115,5 +115,5 @@ export class HoldsRepository {
 
 /** An id in capitals is the same id; the trail writes it in small letters. */
 function asWritten(id: string | undefined): string | null {
-  return (id && UUID.test(id) ? id.toLowerCase() : id) ?? null;
+  return (id && isUuid(id) ? id.toLowerCase() : id) ?? null;
 }

@@ -1,7 +1,8 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
-import { AuditEventPage, AuditEventView, OwnAuditFilter, SearchFilter, TimelineFilter } from './audit-log.dto.js';
+import { AuditEventPage, AuditEventView } from './audit-event.dto.js';
+import { OwnAuditFilter, SearchFilter, TimelineFilter } from './audit-filter.dto.js';
 import { AuditLogService } from './audit-log.service.js';
 
 @Controller()

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
+import { isUuid } from '../../kernel/uuid.js';
 import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { cursorOf, idIn, keyOf, pageById } from '../../platform/http/cursor.js';
 import { ABOVE_ALL, type ArchivePlace, ArchiveSearch } from '../archive/archive-search.js';
 import { AuditTrail } from '../trail/audit-trail.js';
-import { type AuditFilter, type OwnAuditFilter, type SearchFilter, type TimelineFilter } from './audit-log.dto.js';
+import { type AuditFilter, type OwnAuditFilter, type SearchFilter, type TimelineFilter } from './audit-filter.dto.js';
 import { AuditLogRepository } from './audit-log.repository.js';
 import { type AuditQuestion, type Slice } from './audit-query.js';
 import { askedBy, AuditReading } from './audit-reading.js';
@@ -22,7 +23,6 @@ type PageAsked = Pick<AuditFilter, 'limit' | 'after'> & Pick<Slice, 'order'>;
 const ARCHIVED = 'archived';
 const START = ['9999-12-01', ABOVE_ALL] as const;
 const PERIOD = /^\d{4}-\d\d-01$/;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Reading the trail. What others did is read through AuditReading; what one did oneself is no secret, and reading it no event. */
 @Injectable()
@@ -86,9 +86,7 @@ export class AuditLogService {
   }
 
   private async page(question: AuditQuestion, { limit, after, order }: PageAsked): Promise<Page> {
-    const items = await this.events.page(question, { after: after === undefined ? undefined : idOf(after), limit: limit + 1, order });
-    const last = items.length > limit ? items[limit - 1] : undefined;
-    return { items: items.slice(0, limit), next: last ? cursorOf([last.id]) : null };
+    return pageById(await this.events.page(question, { after: idIn(after), limit: limit + 1, order }), limit);
   }
 }
 
@@ -98,17 +96,11 @@ function callerId(): string {
   return caller.id;
 }
 
-function idOf(cursor: string): string {
-  const [id = ''] = keyOf(cursor, 1);
-  // A forged cursor is answered like one that cannot be read.
-  return UUID.test(id) ? id : idOf('');
-}
-
 /** Undefined for a place in the database. */
 function archivePlaceOf(cursor: string): ArchivePlace | undefined {
   try {
     const [kind, period = '', below = ''] = keyOf(cursor, 3);
-    return kind === ARCHIVED && PERIOD.test(period) && (UUID.test(below) || below === ABOVE_ALL) ? { period, below } : undefined;
+    return kind === ARCHIVED && PERIOD.test(period) && (isUuid(below) || below === ABOVE_ALL) ? { period, below } : undefined;
   } catch {
     return undefined;
   }

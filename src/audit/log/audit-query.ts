@@ -1,6 +1,6 @@
 import { auditClasses, type AuditSeverity } from '../trail/audit-event.js';
 import { likeOf, patternsOf } from './action-words.js';
-import { type AuditFilter } from './audit-log.dto.js';
+import { type AuditFilter } from './audit-filter.dto.js';
 import { nameQuery, textQuery } from './text-query.js';
 
 /** Ids carry the millisecond of their making; the clock that says when an event happened may differ from it by less than this. */

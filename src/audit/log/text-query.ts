@@ -1,6 +1,8 @@
 /** Between words, as in audit_words(). */
-const BETWEEN = /["{}[\](),;<>='!?|\\\s]+/;
-const EDGES = /^[.:/@_\-+*&%$#]+|[.:/@_\-+&%$#*]+$/g;
+const BETWEEN = /["{}[\](),;<>='!?|\\ \t\n\r]+/;
+const MARKS = '[-.:/@_+*&%$#]+';
+const EDGES = new RegExp(`^${MARKS}|${MARKS}$`, 'g');
+const WITHIN = new RegExp(MARKS);
 const MOST_WORDS = 10;
 /** What words begin with that are looked for by the program alone. */
 export const UNTYPED = '\u0001';
@@ -19,6 +21,18 @@ export function wordsAsked(text: string): { word: string; prefix: boolean }[] {
     .map((word) => ({ word: word.replaceAll(EDGES, '').slice(0, 200), prefix: word.endsWith('*') }))
     .filter(({ word }) => word !== '')
     .slice(0, MOST_WORDS);
+}
+
+/** The words that audit_words() finds in a text: each as a whole, and its parts. */
+export function wordsOf(text: string): Set<string> {
+  const words = new Set<string>();
+  for (const token of text.toLowerCase().split(BETWEEN)) {
+    const word = token.slice(0, 200);
+    words.add(word.replaceAll(EDGES, ''));
+    for (const part of word.split(WITHIN)) words.add(part);
+  }
+  words.delete('');
+  return words;
 }
 
 /** A tsquery for the actor's name as it was, capitals aside. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Json } from '../../kernel/canonical-json.js';
+import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
 import { type OpenedEvent, type StoredEvent } from '../log/stored-event.js';
 import { decrypt } from './data-key.js';
 import { putBack } from './personal-members.js';
@@ -51,7 +51,7 @@ function opened(id: string, { event, parts }: Personal, keys: Awaited<ReturnType
   }
   const { actor } = event;
   // Whoever has no name any more is called by what is left.
-  if (isObject(actor) && actor.name === undefined) actor.name = actor.id ?? 'unknown';
+  if (isJsonObject(actor) && actor.name === undefined) actor.name = actor.id ?? 'unknown';
   return { event, erased, keyMissing };
 }
 
@@ -60,16 +60,12 @@ function personalIn(payload: string): Personal | undefined {
   if (!payload.includes('"personal":')) return undefined;
   try {
     const event = JSON.parse(payload) as Json;
-    if (!isObject(event) || !Array.isArray(event.personal)) return undefined;
+    if (!isJsonObject(event) || !Array.isArray(event.personal)) return undefined;
     const parts = event.personal.flatMap((part) =>
-      isObject(part) && typeof part.key === 'string' && typeof part.data === 'string' ? [{ key: part.key, data: part.data }] : [],
+      isJsonObject(part) && typeof part.key === 'string' && typeof part.data === 'string' ? [{ key: part.key, data: part.data }] : [],
     );
     return parts.length > 0 ? { event, parts } : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: Json | undefined): value is Record<string, Json> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Leaf } from '../trail/audit-trail.js';
+import { isUuid } from '../../kernel/uuid.js';
 
 /** length of the body (4 bytes, big endian) ‖ beginning of its SHA-256 (8 bytes) ‖ body (JSON). */
 const HEAD = 12;
@@ -48,8 +49,6 @@ function digestOf(body: Buffer): Buffer {
   return createHash('sha256').update(body).digest().subarray(0, DIGEST);
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** Undefined for what the inbox would refuse for its form: it would hold up everything behind it. */
 function leafOf(body: Buffer): Leaf | undefined {
   let fields: unknown;
@@ -60,7 +59,7 @@ function leafOf(body: Buffer): Leaf | undefined {
   }
   if (!Array.isArray(fields)) return undefined;
   const [id, ofClass, payload, leaf, mac, clientIp, names, salt] = fields as unknown[];
-  if (typeof id !== 'string' || !UUID.test(id) || typeof ofClass !== 'number' || !Number.isInteger(ofClass)) return undefined;
+  if (typeof id !== 'string' || !isUuid(id) || typeof ofClass !== 'number' || !Number.isInteger(ofClass)) return undefined;
   if (typeof payload !== 'string' || Buffer.byteLength(payload) > 61_440 || typeof leaf !== 'string' || typeof mac !== 'string')
     return undefined;
   const [leafBytes, macBytes] = [Buffer.from(leaf, 'base64'), Buffer.from(mac, 'base64')];

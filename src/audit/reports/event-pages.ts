@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { currentContext, runInContext } from '../../platform/context/request-context.js';
-import { AuditEventView } from '../log/audit-log.dto.js';
+import { AuditEventView } from '../log/audit-event.dto.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
 import { type AuditQuestion } from '../log/audit-query.js';
 import { type StoredEvent } from '../log/stored-event.js';

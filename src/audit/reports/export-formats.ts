@@ -1,6 +1,6 @@
 import { canonicalJson, toJson } from '../../kernel/canonical-json.js';
 import { csvLine } from '../../kernel/csv-cell.js';
-import { type AuditEventView } from '../log/audit-log.dto.js';
+import { type AuditEventView } from '../log/audit-event.dto.js';
 import { type ExportFormat } from './export.dto.js';
 import { ocsfOf } from './ocsf.js';
 import { type Sent } from './sealed-stream.js';

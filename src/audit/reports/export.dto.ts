@@ -1,6 +1,6 @@
 import { ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { IsIn, IsOptional } from 'class-validator';
-import { AuditFilter } from '../log/audit-log.dto.js';
+import { AuditFilter } from '../log/audit-filter.dto.js';
 
 const exportFormats = ['ndjson', 'json', 'csv', 'ocsf'] as const;
 export type ExportFormat = (typeof exportFormats)[number];

@@ -1,6 +1,6 @@
 import { Injectable, type StreamableFile } from '@nestjs/common';
 import { AuditTrail } from '../trail/audit-trail.js';
-import { type AuditEventView } from '../log/audit-log.dto.js';
+import { type AuditEventView } from '../log/audit-event.dto.js';
 import { askedBy } from '../log/audit-reading.js';
 import { EventPages } from './event-pages.js';
 import { type AuditExportFilter } from './export.dto.js';

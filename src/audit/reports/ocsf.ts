@@ -1,4 +1,4 @@
-import { type AuditEventView } from '../log/audit-log.dto.js';
+import { type AuditEventView } from '../log/audit-event.dto.js';
 import { type AuditSeverity } from '../trail/audit-event.js';
 import { isAmong } from '../log/action-words.js';
 

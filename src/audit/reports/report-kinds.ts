@@ -1,5 +1,5 @@
 import { actionWords } from '../log/action-words.js';
-import { type AuditEventView } from '../log/audit-log.dto.js';
+import { type AuditEventView } from '../log/audit-event.dto.js';
 import { type AuditQuestion } from '../log/audit-query.js';
 import { pciRequirements, requirementsOf } from './pci-requirements.js';
 import { type ChangeTrailFilter, type DataSubjectFilter, type ReportFilter } from './report.dto.js';

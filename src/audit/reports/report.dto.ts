@@ -1,18 +1,16 @@
-import { IsDate, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
-import { ToInstant } from '../log/audit-log.dto.js';
+import { IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { IsInstant } from '../../platform/http/instant.js';
 
 /** The time a report is about; all of it when absent. */
 export class ReportFilter {
   /** Not before this instant (RFC 3339 with a zone). */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   from?: Date;
 
   /** Before this instant (RFC 3339 with a zone). */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   to?: Date;
 }
 

@@ -1,7 +1,7 @@
 import { Injectable, type StreamableFile } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
 import { currentContext } from '../../platform/context/request-context.js';
-import { type AuditEventView } from '../log/audit-log.dto.js';
+import { type AuditEventView } from '../log/audit-event.dto.js';
 import { askedBy, AuditReading } from '../log/audit-reading.js';
 import { EventPages } from './event-pages.js';
 import { closingLine } from './export-formats.js';

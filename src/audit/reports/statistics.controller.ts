@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
-import { AuditEventPage } from '../log/audit-log.dto.js';
+import { AuditEventPage } from '../log/audit-event.dto.js';
 import { FailuresView, HighSeverityFilter, StatisticsFilter, StatisticsView, UnusualUsageView, UsageFilter } from './statistics.dto.js';
 import { StatisticsService } from './statistics.service.js';
 

@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsDate, IsIn, IsOptional } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
+import { IsInstant } from '../../platform/http/instant.js';
 import { CursorPage } from '../../platform/http/paging.dto.js';
-import { ToInstant } from '../log/audit-log.dto.js';
 
 const groupings = ['action', 'category', 'severity', 'outcome', 'actor', 'day'] as const;
 export type Grouping = (typeof groupings)[number];
@@ -9,14 +9,12 @@ export type Grouping = (typeof groupings)[number];
 export class StatisticsFilter {
   /** Not before this instant (RFC 3339 with a zone); thirty days ago when absent. */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   from?: Date;
 
   /** Before this instant (RFC 3339 with a zone); now when absent. */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   to?: Date;
 
   /** What is counted together; a day is one of UTC, an actor an id. */

@@ -1,5 +1,5 @@
 import { OmitType } from '@nestjs/swagger';
-import { AuditFilter } from '../log/audit-log.dto.js';
+import { AuditFilter } from '../log/audit-filter.dto.js';
 
 /** The filters of the search. */
 export class AuditStreamFilter extends OmitType(AuditFilter, ['limit', 'after'] as const) {}

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { currentContext, runInContext } from '../../platform/context/request-context.js';
-import { AuditEventView } from '../log/audit-log.dto.js';
+import { AuditEventView } from '../log/audit-event.dto.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
 import { type AuditQuestion } from '../log/audit-query.js';
 import { askedBy, AuditReading } from '../log/audit-reading.js';

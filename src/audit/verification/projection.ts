@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { type Json } from '../../kernel/canonical-json.js';
+import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
 
 /** A row of the log as the server prints it, time zone UTC. */
 export interface LoggedRow {
@@ -83,10 +83,10 @@ export function commitmentIn(payload: string): Commitment | undefined {
 }
 
 function commitmentOf(event: Json): Commitment | undefined {
-  if (!isObject(event) || typeof event.columns !== 'string' || !Array.isArray(event.personal)) return undefined;
+  if (!isJsonObject(event) || typeof event.columns !== 'string' || !Array.isArray(event.personal)) return undefined;
   return {
     digest: event.columns,
-    kids: event.personal.flatMap((part) => (isObject(part) && typeof part.key === 'string' ? [part.key] : [])),
+    kids: event.personal.flatMap((part) => (isJsonObject(part) && typeof part.key === 'string' ? [part.key] : [])),
   };
 }
 
@@ -100,16 +100,16 @@ export function expectedColumns(
   } catch {
     return undefined;
   }
-  if (!isObject(event) || !Array.isArray(event.flags)) return undefined;
+  if (!isJsonObject(event) || !Array.isArray(event.flags)) return undefined;
   const flags = event.flags.filter((flag): flag is string => typeof flag === 'string' && PLAIN.test(flag));
   // Others are written with quotes.
   if (flags.length < event.flags.length) return undefined;
   const [, day, time, ms = ''] = INSTANT.exec(typeof event.at === 'string' ? event.at : '') ?? [];
   if (day === undefined || time === undefined) return undefined;
   const fraction = ms.replace(/0+$/, '');
-  const actor = isObject(event.actor) ? event.actor : {};
-  const resource = isObject(event.resource) ? event.resource : {};
-  const request = isObject(event.request) ? event.request : {};
+  const actor = isJsonObject(event.actor) ? event.actor : {};
+  const resource = isJsonObject(event.resource) ? event.resource : {};
+  const request = isJsonObject(event.request) ? event.request : {};
   const ip = request.clientIp;
   // Other forms of the same address are for the server to compare.
   if (ip !== undefined && (typeof ip !== 'string' || !(isIPv4(ip) || (isIPv6(ip) && !/[%.A-F]/.test(ip))))) return undefined;
@@ -132,8 +132,4 @@ export function expectedColumns(
     columns: [at, ...texts.map((text) => text ?? null), `{${flags.join(',')}}`],
     commitment: commitmentOf(event),
   };
-}
-
-function isObject(value: Json | undefined): value is Record<string, Json> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,16 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsDate, IsIn, IsOptional } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
+import { IsInstant } from '../../platform/http/instant.js';
 import { CursorPage } from '../../platform/http/paging.dto.js';
 import { type AuditClass, auditClasses } from '../trail/audit-event.js';
 import { type Finding, type Verdict, verdicts } from './finding.js';
 import { type LogReport } from './log-verifier.js';
 import { type Verification, verificationStates } from './verification.js';
 import { type VerificationReport } from './verifier.js';
-
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
-const ToInstant = (): PropertyDecorator =>
-  Transform(({ value }: { value: unknown }) => (typeof value === 'string' && RFC3339.test(value) ? new Date(value) : value));
 
 const logNames = Object.keys(auditClasses) as AuditClass[];
 
@@ -22,14 +18,12 @@ export class RequestVerification {
 
   /** Read only what was sealed from then on (RFC 3339 with a zone); the rest is taken from its tiles. */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   from?: Date;
 
   /** Read only what was sealed before then. */
   @IsOptional()
-  @ToInstant()
-  @IsDate({ message: 'must be an instant such as 2026-01-31T12:00:00Z' })
+  @IsInstant()
   to?: Date;
 }
 

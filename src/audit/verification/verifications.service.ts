@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { cursorOf, keyOf } from '../../platform/http/cursor.js';
+import { idIn, pageById } from '../../platform/http/cursor.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
 import { Log } from '../../platform/logging/log.js';
 import { AuditTrail } from '../trail/audit-trail.js';
@@ -14,7 +14,6 @@ export const VERIFY = 'audit.verify';
 
 /** Up to so many events are verified while the caller waits. */
 const AT_ONCE = 20_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Verifications that were asked for. Each leaves its result in a row and in the trail. */
 @Injectable()
@@ -98,12 +97,7 @@ export class VerificationsService {
   }
 
   async list(after: string | undefined, limit: number): Promise<{ items: Verification[]; next: string | null }> {
-    const [key] = after === undefined ? [] : keyOf(after, 1);
-    // A forged cursor is answered like one that cannot be read.
-    if (key !== undefined && !UUID.test(key)) keyOf('', 1);
-    const items = await this.verifications.newest(key, limit + 1);
-    const last = items.length > limit ? items[limit - 1] : undefined;
-    return { items: items.slice(0, limit), next: last ? cursorOf([last.id]) : null };
+    return pageById(await this.verifications.newest(idIn(after), limit + 1), limit);
   }
 }
 

@@ -1,13 +1,12 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+import { isUuid } from '../../kernel/uuid.js';
 
 /** A path's id: what is no uuid names nothing, so the answer is 404 like for any other unknown id. */
 @Injectable()
 export class UuidPipe implements PipeTransform<string, string> {
   transform(value: string): string {
-    if (!UUID.test(value)) throw new AppError('not_found', 'not_found', 'There is nothing with this id.');
+    if (!isUuid(value)) throw new AppError('not_found', 'not_found', 'There is nothing with this id.');
     return value.toLowerCase();
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../database/unit-of-work.js';
-import { cursorOf, keyOf } from '../http/cursor.js';
+import { idIn, pageById } from '../http/cursor.js';
 import { type Job } from './job.js';
 import { type JobFilter } from './job.dto.js';
 import { JobEvents } from './job-events.js';
@@ -19,10 +19,8 @@ export class JobConsole {
   ) {}
 
   async list(filter: JobFilter): Promise<{ items: Job[]; next: string | null }> {
-    const after = filter.after === undefined ? undefined : keyOf(filter.after, 1)[0];
-    const items = await this.repository.list({ state: filter.state, name: filter.name, after, limit: filter.limit + 1 });
-    const last = items.length > filter.limit ? items[filter.limit - 1] : undefined;
-    return { items: items.slice(0, filter.limit), next: last ? cursorOf([last.id]) : null };
+    const { state, name, limit } = filter;
+    return pageById(await this.repository.list({ state, name, after: idIn(filter.after), limit: limit + 1 }), limit);
   }
 
   /** Lets a dead job start over. Throws `job_not_dead`. */

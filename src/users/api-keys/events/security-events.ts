@@ -4,7 +4,7 @@ import { type AuditSeverity } from '../../../audit/trail/audit-event.js';
 import { AppError } from '../../../kernel/app-error.js';
 import { actorName } from '../../../platform/context/request-context.js';
 import { UnitOfWork } from '../../../platform/database/unit-of-work.js';
-import { cursorOf, keyOf } from '../../../platform/http/cursor.js';
+import { idIn, pageById } from '../../../platform/http/cursor.js';
 import { staleVersion } from '../../../platform/http/etag.js';
 import { type AlarmRule } from './alarm-rules.js';
 import { type EventState, type PatchSecurityEvent, type SecurityEventFilter } from './security-event.dto.js';
@@ -36,7 +36,6 @@ const PAGE = `${EVENT}
    WHERE ($1::text IS NULL OR e.state = $1) AND ($2::text IS NULL OR e.rule = $2) AND ($3::text IS NULL OR e.severity = $3)
      AND ($4::uuid IS NULL OR e.key_id = $4) AND ($5::uuid IS NULL OR e.id < $5)
    ORDER BY e.id DESC LIMIT $6`;
-const UUID = /^[0-9a-f-]{36}$/;
 
 /** From which state an event goes where. */
 export const eventSteps: Record<EventState, readonly EventState[]> = {
@@ -62,19 +61,15 @@ export class SecurityEvents {
     after,
     limit,
   }: SecurityEventFilter): Promise<{ items: SecurityEvent[]; next: string | null }> {
-    const [from = null] = after === undefined ? [] : keyOf(after, 1);
-    if (from !== null && !UUID.test(from)) keyOf('', 1);
     const rows = await this.work.query<SecurityEvent>(PAGE, [
       state ?? null,
       rule ?? null,
       severity ?? null,
       keyId ?? null,
-      from,
+      idIn(after) ?? null,
       limit + 1,
     ]);
-    const items = rows.slice(0, limit);
-    const last = items.at(-1);
-    return { items, next: rows.length > limit && last ? cursorOf([last.id]) : null };
+    return pageById(rows, limit);
   }
 
   /** Throws `security_event_not_found`. */
