@@ -1,7 +1,9 @@
 import { type Agent } from 'supertest';
 import { ArchiveRepository } from '../src/audit/archive/archive.repository.js';
+import { Archiver } from '../src/audit/archive/archiver.js';
 import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { matcherOf } from '../src/audit/archive/event-matcher.js';
+import { MonthReader } from '../src/audit/archive/month-reader.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
 import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { type AuditQuestion } from '../src/audit/log/audit-query.js';
@@ -231,6 +233,90 @@ describe('searching months that are no longer in the database', () => {
       } finally {
         await release();
       }
+    });
+  });
+
+  it('A13, A14: an export and a report have what is archived too, or say how many months they leave out', async () => {
+    await onCopy(async ({ t, auditor, store }) => {
+      const exported = async (question: AuditQuestion, archived: boolean): Promise<{ events: AuditEventView[]; end: unknown }> => {
+        const { text } = await auditor
+          .get('/api/v1/audit/export')
+          .query({ archived, ...queryOf(question) })
+          .buffer()
+          .expect(200);
+        const lines = text.trimEnd().split('\n');
+        const end: unknown = JSON.parse(lines.pop() ?? '');
+        return { events: lines.map((line) => JSON.parse(line) as AuditEventView), end };
+      };
+      const before: string[][] = [];
+      for (const question of questions) before.push(toldIds(await hot(auditor, question)));
+      await archive(t);
+      const both = await t.app.get(ArchiveRepository).archived();
+      for (const [i, question] of questions.entries()) {
+        const { events, end } = await exported(question, true);
+        expect([question, toldIds(events).toSorted()]).toEqual([question, before[i]!.toSorted()]);
+        const isArchived = events.map(({ archived }) => archived === true);
+        expect(isArchived).toEqual(isArchived.toSorted((a, b) => Number(b) - Number(a)));
+        expect(end).toMatchObject({ count: events.length, archivedMonths: 0 });
+      }
+      const short = await exported({}, false);
+      expect(short.events.some(({ archived }) => archived)).toBe(false);
+      expect(short.end).toMatchObject({ archivedMonths: both.length });
+      expect((await exported({ from: at(1) }, false)).end).toMatchObject({ archivedMonths: 0 });
+
+      const report = async (query: Record<string, unknown>): Promise<string[]> =>
+        (await auditor.get('/api/v1/audit/reports/data-subject').query(query).buffer().expect(200)).text.trimEnd().split('\n');
+      const whole = await report({ user: ANN.id });
+      const [, , ...ofAnn] = [whole.pop(), whole.shift(), ...whole.map((line) => JSON.parse(line) as AuditEventView)] as const;
+      expect(toldIds(ofAnn).toSorted()).toEqual(before[1]!.toSorted());
+      expect(JSON.parse((await report({ user: ANN.id, archived: false })).pop()!)).toMatchObject({ archivedMonths: both.length });
+
+      // What one page, the timeline and the figures leave out, they say.
+      for (const [path, query] of [
+        ['events', { actor: ANN.id }],
+        ['timeline', { resourceType: 'place', resourceId: 'of-batch0-1' }],
+        ['stats', { from: at(2000).toISOString() }],
+      ] as const)
+        expect((await auditor.get(`/api/v1/audit/${path}`).query(query).expect(200)).body).toMatchObject({ archivedMonths: both.length });
+      expect((await auditor.get('/api/v1/audit/stats').expect(200)).body).toMatchObject({ archivedMonths: 0 });
+
+      // A month that comes back meanwhile would be in it twice, or not at all.
+      const reader = t.app.get(MonthReader);
+      const repository = t.app.get(ArchiveRepository);
+      const frames = reader.frames.bind(reader);
+      reader.frames = async function* (month, asked) {
+        yield* frames(month, asked);
+        if (month.log === 'ipam') await t.app.get(Archiver).undo(await repository.claim(month), new Date());
+        reader.frames = frames;
+      };
+      await expect(exported({}, true)).rejects.toThrow();
+      expect(await eventsOf(t, `action = 'audit.exported' AND outcome = 'failure'`)).toMatchObject([
+        { detail: { brokenOff: true, reason: 'archive_state_changed' } },
+      ]);
+
+      store.fault = 'get is altered';
+      const refused = await auditor.get('/api/v1/audit/export').query({ archived: true }).expect(409);
+      expect(refused.body).toMatchObject({ code: 'archive_broken' });
+    });
+  });
+
+  it('A11: months that are back for a while are exported from there', async () => {
+    await onCopy(async ({ t, auditor, store }) => {
+      await archive(t);
+      const [month] = (await t.app.get(ArchiveRepository).archived()).filter(({ log }) => log === 'ipam');
+      await auditor
+        .post(`/api/v1/audit/archive/periods/ipam/${month!.period.slice(0, 7)}/rehydrate`)
+        .send({ days: 1 })
+        .expect(202);
+      await eventually(async () => (await t.sql(`SELECT FROM audit_rehydration WHERE state = 'ready'`)).length === 1, 20_000);
+      store.fetched.length = 0;
+      const { text } = await auditor
+        .get('/api/v1/audit/export')
+        .query({ archived: true, category: 'ipam', to: at(1470).toISOString() })
+        .buffer()
+        .expect(200);
+      expect(text.trimEnd().split('\n').length).toBeGreaterThan(10);
+      expect(store.fetched.filter((key) => key.includes('/ipam/') && key.includes(month!.period.slice(0, 7)))).toEqual([]);
     });
   });
 

@@ -63,7 +63,7 @@ describe('exporting the trail', () => {
     expect(type).toBe('application/x-ndjson; charset=utf-8');
     const events = body.trimEnd().split('\n');
     expect(events.map((line) => JSON.parse(line) as unknown)).toEqual(JSON.parse(JSON.stringify(await shown())));
-    expect(JSON.parse(last)).toEqual({ count: evil.length + 1, digest: sha256(body) });
+    expect(JSON.parse(last)).toEqual({ count: evil.length + 1, digest: sha256(body), archivedMonths: 0 });
   });
 
   it('A14: JSON is one document with its count and digest', async () => {
@@ -86,8 +86,9 @@ describe('exporting the trail', () => {
         '#end',
         String(evil.length + 1),
         sha256(body),
+        'archivedMonths:0',
         ...Object.keys(csvColumns)
-          .slice(3)
+          .slice(4)
           .map(() => ''),
       ],
     ]);
@@ -106,7 +107,7 @@ describe('exporting the trail', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(JSON.parse(last)).toEqual({ count: events.length, digest: sha256(body) });
+    expect(JSON.parse(last)).toEqual({ count: events.length, digest: sha256(body), archivedMonths: 0 });
     for (const event of events) {
       expect(Object.keys(event)).toEqual(
         expect.arrayContaining([

@@ -68,6 +68,16 @@ describe('reads of what is classified', () => {
     });
   });
 
+  it('A6: HEAD tells that there is something, and leaves the same event', async () => {
+    const id = 'reading-by-head';
+    await admin.head(`/api/v1/users/${user.id}`).set('x-request-id', id).expect(200);
+    await admin.head('/api/v1/ipam/exports/vrfs.csv').set('x-request-id', id).expect(200);
+    expect(await eventsOf(t, 'correlation_id = $1', id)).toMatchObject([
+      { action: 'user.read', request: { method: 'HEAD' }, resource: { id: user.id } },
+      { action: 'vrf_file.exported', request: { method: 'HEAD' } },
+    ]);
+  });
+
   it('A6: a list below one thing is found under that thing', async () => {
     const group = (await admin.post('/api/v1/groups').send({ name: 'readers' }).expect(201)).body as { id: string };
     expect((await read(`/groups/${group.id}/members`)).events).toMatchObject([

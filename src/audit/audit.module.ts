@@ -17,6 +17,8 @@ import { StoreAnchor } from './archive/store-anchor.js';
 import { ArchiveStore } from './archive/archive-store.js';
 import { Archiver } from './archive/archiver.js';
 import { ArchiveSearch } from './archive/archive-search.js';
+import { ArchiveStream } from './archive/archive-stream.js';
+import { MonthReader } from './archive/month-reader.js';
 import { Archives } from './archive/archives.js';
 import { Exporter } from './archive/exporter.js';
 import { ManifestMaker } from './archive/manifest-maker.js';
@@ -163,6 +165,8 @@ import { Verifier } from './verification/verifier.js';
     Archiver,
     Archives,
     ArchiveSearch,
+    ArchiveStream,
+    MonthReader,
     Exporter,
     ManifestMaker,
     MonthRun,

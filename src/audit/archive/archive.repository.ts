@@ -79,10 +79,13 @@ export class ArchiveRepository {
     return rows.map((row) => ({ ...exact(row), held: row.held }));
   }
 
-  /** Those that are no longer in the database and have an archive that was read back. */
+  /** Those that are no longer in the log, or are just being taken out of it, and have an archive that was read back. */
   async archived(): Promise<Month[]> {
     const rows = await this.work.query<Row>(
-      `${MONTH} WHERE a.state IN ('detached', 'dropped') AND a.object_key IS NOT NULL ORDER BY p.class, p.period`,
+      `${MONTH}
+        WHERE a.object_key IS NOT NULL
+          AND CASE WHEN a.state = 'detaching' THEN audit_partition_place(p.class, p.period) <> 'attached' ELSE a.state IN ('detached', 'dropped') END
+        ORDER BY p.class, p.period`,
     );
     return rows.map(exact);
   }

@@ -31,8 +31,10 @@ export function matcherOf(question: AuditQuestion): EventMatcher {
     const patterns = patternsOf(action);
     return patterns ? (event) => isAmong(textAt(event, ['action']) ?? '', patterns) : equals('action')(action);
   });
+  where(question.patterns, (patterns) => (event) => isAmong(textAt(event, ['action']) ?? '', patterns));
   where(question.category, equals('category'));
   where(question.severity, equals('severity'));
+  where(question.severities, (severities) => (event) => severities.some((severity) => severity === textAt(event, ['severity'])));
   where(question.outcome, equals('outcome'));
   where(question.resourceType, equals('resource', 'type'));
   where(question.resourceId, equals('resource', 'id'));

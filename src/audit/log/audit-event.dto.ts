@@ -157,9 +157,11 @@ export class AuditEventPage {
   items!: AuditEventView[];
   /** Where the next page begins; null on the last one. */
   next!: string | null;
+  /** Archived months that may have more of it and were not looked into; 0 when there are none, and when they were asked for. */
+  archivedMonths!: number;
 
-  static of({ items, next }: { items: StoredEvent[]; next: string | null }): AuditEventPage {
-    return { items: items.map((event) => AuditEventView.of(event)), next };
+  static of({ items, next, archivedMonths }: { items: StoredEvent[]; next: string | null; archivedMonths: number }): AuditEventPage {
+    return { items: items.map((event) => AuditEventView.of(event)), next, archivedMonths };
   }
 }
 

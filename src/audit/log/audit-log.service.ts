@@ -15,6 +15,8 @@ import { type StoredEvent } from './stored-event.js';
 export interface Page {
   items: StoredEvent[];
   next: string | null;
+  /** Months that the database no longer holds, that may have something of it, and that were not looked into. */
+  archivedMonths: number;
 }
 
 type PageAsked = Pick<AuditFilter, 'limit' | 'after'> & Pick<Slice, 'order'>;
@@ -39,9 +41,9 @@ export class AuditLogService {
   async list({ archived, ...filter }: SearchFilter): Promise<Page> {
     const place = archived === true && filter.after !== undefined ? archivePlaceOf(filter.after) : undefined;
     const page = place ? { items: [], next: null } : await this.pageFor(undefined, filter, filter);
-    if (archived !== true || page.next !== null || page.items.length === filter.limit)
-      return archived === true && page.next === null ? { ...page, next: cursorOf([ARCHIVED, ...START]) } : page;
-    return this.goOn(page.items, filter, place);
+    if (archived !== true) return { archivedMonths: 0, ...page };
+    if (page.next === null && page.items.length < filter.limit) return this.goOn(page.items, filter, place);
+    return { ...page, next: page.next ?? cursorOf([ARCHIVED, ...START]), archivedMonths: 0 };
   }
 
   /** Archives are read outside of any transaction, and that they were is said before the answer is given. */
@@ -55,7 +57,8 @@ export class AuditLogService {
       firstPage: place === undefined,
       count: older.items.length,
     });
-    return { items: [...items, ...older.items], next: older.next ? cursorOf([ARCHIVED, older.next.period, older.next.below]) : null };
+    const next = older.next ? cursorOf([ARCHIVED, older.next.period, older.next.below]) : null;
+    return { items: [...items, ...older.items], next, archivedMonths: 0 };
   }
 
   /** Everything that happened to one thing. */
@@ -86,7 +89,8 @@ export class AuditLogService {
   }
 
   private async page(question: AuditQuestion, { limit, after, order }: PageAsked): Promise<Page> {
-    return pageById(await this.events.page(question, { after: idIn(after), limit: limit + 1, order }), limit);
+    const page = pageById(await this.events.page(question, { after: idIn(after), limit: limit + 1, order }), limit);
+    return { ...page, archivedMonths: await this.archives.leftOut(question) };
   }
 }
 

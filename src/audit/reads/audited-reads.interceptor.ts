@@ -18,13 +18,14 @@ export class AuditedReads implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<Asked>();
-    const read = request.method === 'GET' ? classifiedRead(`GET ${currentContext()?.route ?? ''}`) : undefined;
+    // HEAD tells whether there is something, and how much.
+    const read = request.method === 'GET' || request.method === 'HEAD' ? classifiedRead(`GET ${currentContext()?.route ?? ''}`) : undefined;
     if (!read || !this.reads.records(read.kind)) return next.handle();
     return next.handle().pipe(mergeMap((answer) => this.answered(read, request, answer)));
   }
 
   private async answered(read: ClassifiedRead, request: Asked, answer: unknown): Promise<unknown> {
-    if (answer instanceof StreamableFile) return this.file(read, request, answer);
+    if (answer instanceof StreamableFile && request.method === 'GET') return this.file(read, request, answer);
     await this.reads.record(read.kind, eventOf(read, request, answer));
     return answer;
   }

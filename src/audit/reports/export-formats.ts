@@ -10,8 +10,14 @@ export interface Form {
   ending: string;
   head: string;
   line: (event: AuditEventView, isFirst: boolean) => string;
-  last: (sent: Sent) => string;
+  last: (end: End) => string;
 }
+
+/** What the last line says. */
+export type End = Pick<Sent, 'count' | 'digest'> & {
+  /** Those that may have more of it and were left out. */
+  archivedMonths: number;
+};
 
 /** The columns of the CSV; structured ones are JSON. */
 export const csvColumns: Record<string, (event: AuditEventView) => string | null> = {
@@ -41,7 +47,7 @@ export const csvColumns: Record<string, (event: AuditEventView) => string | null
   seq: (e) => e.seq,
 };
 
-/** In every form the last line carries the count and the digest of the bytes before it. */
+/** In every form the last line carries the count, the digest of the bytes before it, and how many archived months were left out. */
 export const forms: Record<ExportFormat, Form> = {
   ndjson: {
     type: 'application/x-ndjson; charset=utf-8',
@@ -62,25 +68,25 @@ export const forms: Record<ExportFormat, Form> = {
     ending: 'json',
     head: '{"events":[\n',
     line: (event, isFirst) => `${isFirst ? '' : ',\n'}${JSON.stringify(event)}`,
-    last: ({ count, digest }) => `\n],"count":${count},"digest":"sha256:${digest}"}\n`,
+    last: ({ count, digest, archivedMonths }) => `\n],"count":${count},"digest":"sha256:${digest}","archivedMonths":${archivedMonths}}\n`,
   },
   csv: {
     type: 'text/csv; charset=utf-8',
     ending: 'csv',
     head: csvLine(Object.keys(csvColumns)),
     line: (event) => csvLine(Object.values(csvColumns).map((cell) => cell(event))),
-    last: ({ count, digest }) =>
+    last: ({ count, digest, archivedMonths }) =>
       csvLine([
-        ...['#end', String(count), `sha256:${digest}`],
+        ...['#end', String(count), `sha256:${digest}`, `archivedMonths:${archivedMonths}`],
         ...Object.keys(csvColumns)
-          .slice(3)
+          .slice(4)
           .map(() => null),
       ]),
   },
 };
 
-export function closingLine({ count, digest }: Sent): string {
-  return `${JSON.stringify({ count, digest: `sha256:${digest}` })}\n`;
+export function closingLine({ count, digest, archivedMonths }: End): string {
+  return `${JSON.stringify({ count, digest: `sha256:${digest}`, archivedMonths })}\n`;
 }
 
 function jsonCell(value: unknown): string | null {

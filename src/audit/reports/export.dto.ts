@@ -1,5 +1,6 @@
 import { ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { IsIn, IsOptional } from 'class-validator';
+import { IsBoolean, IsIn, IsOptional } from 'class-validator';
+import { ToBoolean } from '../../platform/http/paging.dto.js';
 import { AuditFilter } from '../log/audit-filter.dto.js';
 
 const exportFormats = ['ndjson', 'json', 'csv', 'ocsf'] as const;
@@ -11,4 +12,11 @@ export class AuditExportFilter extends OmitType(AuditFilter, ['limit', 'after'] 
   @IsIn(exportFormats)
   @ApiPropertyOptional({ enum: exportFormats, default: 'ndjson' })
   format: ExportFormat = 'ndjson';
+
+  /** Whether archived months are read as well; without them the last line says how many are left out. */
+  @IsOptional()
+  @ToBoolean()
+  @IsBoolean()
+  @ApiPropertyOptional({ type: Boolean, default: false })
+  archived = false;
 }

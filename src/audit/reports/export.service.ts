@@ -18,13 +18,13 @@ export class AuditExport {
   async export(filter: AuditExportFilter): Promise<StreamableFile> {
     const { format } = filter;
     const form = forms[format];
-    const pages = await this.pages.of(filter);
+    const { pages, archivedMonths } = await this.pages.of(filter, filter.archived);
     const attempt = await this.started(filter);
     return sealedStream({
       type: form.type,
       filename: `audit.${form.ending}`,
       pieces: pieces(form, pages),
-      last: form.last,
+      last: (sent) => form.last({ ...sent, archivedMonths }),
       record: (sent) => this.record(attempt, filter, sent),
     });
   }
@@ -41,14 +41,24 @@ export class AuditExport {
   }
 
   /** In the trail before the last line is sent: nobody has a whole export that is not in it. */
-  private async record(attempt: string, { format, ...filters }: AuditExportFilter, { count, digest, complete }: Sent): Promise<void> {
+  private async record(
+    attempt: string,
+    { format, ...filters }: AuditExportFilter,
+    { count, digest, complete, reason }: Sent,
+  ): Promise<void> {
     await this.trail.recordAlone({
       action: 'audit.exported',
       category: 'access',
       severity: 'medium',
       outcome: complete ? 'success' : 'failure',
       resource: { type: 'audit_log', id: 'audit_log' },
-      detail: { attempt, format, filters: askedBy(filters), count, ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true }) },
+      detail: {
+        attempt,
+        format,
+        filters: askedBy(filters),
+        count,
+        ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true, ...(reason === undefined ? {} : { reason }) }),
+      },
     });
   }
 }

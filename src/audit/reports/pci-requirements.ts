@@ -16,7 +16,7 @@ export const pciRequirements: Record<string, Requirement> = {
   '10.2.1.1': {
     text: 'individual access to cardholder data',
     actions: ['agent.*'],
-    notRecorded: 'no cardholder data is kept here; reading the address space is not recorded',
+    notRecorded: 'no cardholder data is kept here; reading the address space is recorded only while the setting audit.reads.network is on',
   },
   '10.2.1.2': {
     text: 'actions with administrative access',

@@ -36,7 +36,7 @@ export function dataSubject(parameters: DataSubjectFilter): Report {
     line: (event) => Object.assign({ relation: relationOf(event, user) }, event),
     notRecorded: [
       'logins with a name that no account has',
-      'what the account read of the address space',
+      'what the account read of a kind while its setting audit.reads.* was off, as that of the address space is by default',
       'what was erased: events that say `erased`, and audit.subject_erased for when and why',
     ],
   };
@@ -96,7 +96,7 @@ export function access(parameters: ReportFilter): Report {
       correlationId,
       seq,
     }),
-    notRecorded: ['reads of the address space, which is not classified'],
+    notRecorded: ['reads of a kind while its setting audit.reads.* is off, as that of the address space is by default'],
     legend: { reads: READS },
   };
 }

@@ -1,5 +1,7 @@
-import { IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { IsInstant } from '../../platform/http/instant.js';
+import { ToBoolean } from '../../platform/http/paging.dto.js';
 
 /** The time a report is about; all of it when absent. */
 export class ReportFilter {
@@ -12,6 +14,13 @@ export class ReportFilter {
   @IsOptional()
   @IsInstant()
   to?: Date;
+
+  /** Whether archived months are read as well; without them it says how many it leaves out. */
+  @IsOptional()
+  @ToBoolean()
+  @IsBoolean()
+  @ApiPropertyOptional({ type: Boolean, default: true })
+  archived = true;
 }
 
 export class DataSubjectFilter extends ReportFilter {

@@ -21,18 +21,19 @@ export class AuditReports {
 
   async make(report: Report): Promise<StreamableFile> {
     const { name, parameters } = report;
+    const { pages, archivedMonths } = await this.pages.of(report.questions, parameters.archived);
     return sealedStream({
       type: REPORT_TYPE,
       filename: `${name}.ndjson`,
-      pieces: pieces(report, this.head(report), await this.pages.of(report.questions)),
-      last: closingLine,
-      record: ({ count, digest, complete }) =>
+      pieces: pieces(report, this.head(report), pages),
+      last: (sent) => closingLine({ ...sent, archivedMonths }),
+      record: ({ count, digest, complete, reason }) =>
         this.reading.recordAlone(
           {
             question: `report:${name}`,
             filters: askedBy(parameters),
             count,
-            ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true }),
+            ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true, ...(reason === undefined ? {} : { reason }) }),
           },
           complete ? 'success' : 'failure',
         ),

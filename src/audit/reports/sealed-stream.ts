@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { StreamableFile } from '@nestjs/common';
+import { AppError } from '../../kernel/app-error.js';
 import { currentContext, runInContext } from '../../platform/context/request-context.js';
 
 /** What was sent in the end. */
@@ -10,6 +11,8 @@ export interface Sent {
   digest: string;
   /** Whether all of it was sent: false when the client went away or a page failed. */
   complete: boolean;
+  /** What was wrong, when this program knows. */
+  reason?: string;
 }
 
 export interface Streamed {
@@ -43,6 +46,7 @@ async function* lines({ pieces, last, record }: Pick<Streamed, 'pieces' | 'last'
   const hash = createHash('sha256');
   let count = 0;
   const settle = (complete: boolean): Sent => ({ count, digest: hash.digest('hex'), complete });
+  let reason: string | undefined;
   const sent: Sent[] = [];
   try {
     for await (const piece of pieces) {
@@ -54,7 +58,10 @@ async function* lines({ pieces, last, record }: Pick<Streamed, 'pieces' | 'last'
     sent.push(all);
     await record(all);
     yield last(all);
+  } catch (error) {
+    reason = error instanceof AppError ? error.code : undefined;
+    throw error;
   } finally {
-    if (sent.length === 0) await record(settle(false));
+    if (sent.length === 0) await record({ ...settle(false), ...(reason === undefined ? {} : { reason }) });
   }
 }

@@ -37,6 +37,8 @@ export class StatisticsView {
   events!: number;
   /** How many groups there are; the thousand largest are shown. */
   groups!: number;
+  /** Archived months that may have some of that time, which are not counted. */
+  archivedMonths!: number;
   items!: StatisticsGroupView[];
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../../kernel/clock.js';
+import { ArchiveSearch } from '../archive/archive-search.js';
 import { AuditLogService, type Page } from '../log/audit-log.service.js';
 import { askedBy, AuditReading } from '../log/audit-reading.js';
 import {
@@ -21,6 +22,7 @@ export class StatisticsService {
     private readonly reading: AuditReading,
     private readonly log: AuditLogService,
     private readonly statistics: StatisticsRepository,
+    private readonly archives: ArchiveSearch,
     private readonly clock: Clock,
   ) {}
 
@@ -31,7 +33,7 @@ export class StatisticsService {
       () => this.statistics.counts(by, from, to),
       ({ events }) => events,
     );
-    return { from: from.toISOString(), to: to.toISOString(), by, ...counted };
+    return { from: from.toISOString(), to: to.toISOString(), by, ...counted, archivedMonths: await this.archives.leftOut({ from, to }) };
   }
 
   /** High and critical events of 24 hours, newest first. */

@@ -1,9 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Month } from '../archive/archive.repository.js';
 import { type ArchivedEvent } from '../archive/event-line.js';
 import { type AuditQuestion, logConditions } from '../log/audit-query.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
+
+const COLUMNS = `e.seq, e.id, e.sealed_at::text AS "sealedAt", e.recorded_at::text AS "recordedAt", e.xid::text AS xid, e.cluster_epoch::text AS epoch,
+  encode(e.leaf, 'hex') AS leaf, encode(e.emit_mac, 'hex') AS mac, e.payload`;
+/** Events of a month at once. */
+const PART = 1000;
 
 type Row = { [K in keyof ArchivedEvent]: string | null };
 
@@ -25,8 +31,7 @@ export class RestoredEvents {
     const conditions = logConditions(await this.log.understood(question), parameters);
     // One statement: whether it is back, and what it has, at the same moment.
     const rows = await this.work.query<Row>(
-      `SELECT e.seq, e.id, e.sealed_at::text AS "sealedAt", e.recorded_at::text AS "recordedAt", e.xid::text AS xid, e.cluster_epoch::text AS epoch,
-              encode(e.leaf, 'hex') AS leaf, encode(e.emit_mac, 'hex') AS mac, e.payload
+      `SELECT ${COLUMNS}
          FROM audit_rehydration r
          LEFT JOIN LATERAL (
            SELECT * FROM audit_restored e
@@ -35,6 +40,34 @@ export class RestoredEvents {
             ORDER BY e.id DESC LIMIT $3) e ON true
         WHERE r.class = $1::smallint AND r.period = $2::date AND r.state = 'ready'`,
       parameters,
+    );
+    if (rows.length === 0) return undefined;
+    return rows.filter(({ id }) => id !== null).map(exact);
+  }
+
+  /** All events of a month in the order of the log; undefined when it is not back. Throws `archive_state_changed` when it goes on the way. */
+  async all(month: Pick<Month, 'class' | 'period'>): Promise<AsyncGenerator<ArchivedEvent[]> | undefined> {
+    const first = await this.part(month, -1);
+    return first && this.parts(month, first);
+  }
+
+  private async *parts(month: Pick<Month, 'class' | 'period'>, first: ArchivedEvent[]): AsyncGenerator<ArchivedEvent[]> {
+    for (let part: ArchivedEvent[] | undefined = first; part.length > 0;) {
+      yield part;
+      part = await this.part(month, part.at(-1)?.seq ?? 0);
+      if (!part)
+        throw AppError.conflict('archive_state_changed', `The month ${month.period} that was back has ended meanwhile: ask again.`);
+    }
+  }
+
+  private async part({ class: ofClass, period }: Pick<Month, 'class' | 'period'>, above: number): Promise<ArchivedEvent[] | undefined> {
+    const rows = await this.work.query<Row>(
+      `SELECT ${COLUMNS}
+         FROM audit_rehydration r
+         LEFT JOIN LATERAL (
+           SELECT * FROM audit_restored e WHERE e.class = $1::smallint AND e.period = $2::date AND e.seq > $3::bigint ORDER BY e.seq LIMIT $4) e ON true
+        WHERE r.class = $1::smallint AND r.period = $2::date AND r.state = 'ready'`,
+      [ofClass, period, above, PART],
     );
     if (rows.length === 0) return undefined;
     return rows.filter(({ id }) => id !== null).map(exact);
