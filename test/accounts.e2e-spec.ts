@@ -138,7 +138,10 @@ describe('service accounts', () => {
     expect(await refused({ kind: 'service', username: 'svc-orphan', ownerId: service.id })).toMatchObject({ code: 'unknown_owner' });
     expect(await refused({ username: aName(), password: FIRST_PASSWORD, ownerId: owner.id })).toMatchObject({ code: 'owner_of_person' });
     await admin.patch(`${USERS}/${owner.id}`).send({ ownerId: owner.id }).expect(422);
-    expect(await refused({ username: aName() })).toMatchObject({ code: 'invalid_body' });
+    expect(await refused({ username: aName() })).toMatchObject({
+      code: 'invalid_body',
+      errors: [{ pointer: '/password', code: 'required', detail: 'is required' }],
+    });
     await expect(t.sql(`UPDATE users SET password_hash = 'x' WHERE id = $1`, [service.id])).rejects.toMatchObject({
       constraint: 'users_service_has_no_password',
     });

@@ -22,6 +22,10 @@ async function start() {
   if (!existsSync(program))
     throw new PrepareError(`The compiled program, ${fileURLToPath(program)}, is missing.\nRun \`npm run build\` where the sources are.`);
   process.setSourceMapsEnabled(true);
+  // Who reads only the beginning of what is printed does not end what is done.
+  process.stdout.on('error', (error) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   const { main } = await import(program.href);
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -6,7 +6,8 @@ const options = {
   forbidNonWhitelisted: true,
   forbidUnknownValues: true,
   transform: true,
-  validationError: { target: false, value: false },
+  // The value only tells what is missing from what is wrong; no answer repeats it.
+  validationError: { target: false, value: true },
 };
 
 /** Bodies that break a rule are 422 with a pointer to each field; query parameters that do, or that nobody knows, are 400. */
@@ -60,7 +61,11 @@ function flatten(errors: ValidationError[], path: string): FieldError[] {
           ? 'is not a known field'
           : withoutSubject(message, error.property).replace(/^property should not exist$/, 'is not a known field'),
     }));
-    return [...own.slice(0, 1), ...flatten(error.children ?? [], pointer)];
+    const missing = own.length > 0 && error.value === undefined;
+    return [
+      ...(missing ? [{ pointer, code: 'required', detail: 'is required' }] : own.slice(0, 1)),
+      ...flatten(error.children ?? [], pointer),
+    ];
   });
 }
 
