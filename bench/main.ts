@@ -27,7 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (chosen('archive')) await benchArchive();
     if (chosen('reading')) await benchReading(stage, bearer);
     // Five million events take minutes to load: only when asked for.
-    if (args.includes('audit-query')) await benchAuditQuery(stage, bearer, app);
+    if (args.includes('audit-query')) await benchAuditQuery(stage, app);
     return 0;
   } finally {
     await stage.close();
