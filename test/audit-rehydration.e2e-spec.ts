@@ -150,21 +150,25 @@ async function loadNow(t: TestApp): Promise<unknown> {
 
 interface Stop {
   /** When it is there. */
-  reached: Promise<void>;
+  reached: Promise<unknown>;
   goOn: () => void;
   /** For what is stopped: says that it is there, and waits until it may go on. */
   here: () => Promise<void>;
 }
 
 function aStop(): Stop {
-  let [reach, goOn] = [() => {}, () => {}];
-  const reached = new Promise<void>((resolve) => (reach = resolve));
-  const gone = new Promise<void>((resolve) => (goOn = resolve));
-  const here = (): Promise<void> => {
-    reach();
-    return gone;
+  const [reached, gone] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const here = async (): Promise<void> => {
+    reached.resolve(undefined);
+    await gone.promise;
   };
-  return { reached, goOn, here };
+  return {
+    reached: reached.promise,
+    goOn: () => {
+      gone.resolve(undefined);
+    },
+    here,
+  };
 }
 
 /** Stops whoever next reads the month back between two batches: the first is written, the second is not. */
