@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -157,17 +158,17 @@ interface Stop {
 }
 
 function aStop(): Stop {
-  const [reached, gone] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
-  const here = async (): Promise<void> => {
-    reached.resolve(undefined);
-    await gone.promise;
-  };
+  const at = new EventEmitter();
   return {
-    reached: reached.promise,
+    reached: once(at, 'reached'),
     goOn: () => {
-      gone.resolve(undefined);
+      at.emit('go');
     },
-    here,
+    here: async () => {
+      const gone = once(at, 'go');
+      at.emit('reached');
+      await gone;
+    },
   };
 }
 
