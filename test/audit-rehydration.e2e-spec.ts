@@ -429,6 +429,39 @@ describe('an archived month', () => {
     });
   });
 
+  it('T5: given up on the way, says nothing of a failure, and is begun anew at once', async () => {
+    await onCopy(async (t) => {
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const { period } = await theMonth(t);
+      const giveUp = new AbortController();
+      const first = t.app.get(Rehydrator).load('ipam', period, giveUp.signal);
+      await stop.reached;
+      giveUp.abort();
+      stop.goOn();
+      await expect(first).rejects.toThrow('aborted');
+      expect(await restored(t)).toHaveLength(BATCH);
+      expect(await loadNow(t)).toMatchObject({ state: 'ready', rows: COUNT });
+      expect(await restored(t)).toHaveLength(COUNT);
+      expect(await eventsOf(t, `action = 'audit.period_rehydrated'`)).toMatchObject([{ outcome: 'success' }]);
+    });
+  });
+
+  it('T5: is not ready when a part that was written is not there any more', async () => {
+    await onCopy(async (t) => {
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const loading = loadNow(t);
+      await stop.reached;
+      await t.sql('DELETE FROM audit_restored WHERE seq = 3');
+      stop.goOn();
+      await expect(loading).rejects.toThrow(`Of ${COUNT} events`);
+      expect(await t.sql('SELECT state FROM audit_rehydration')).toEqual([{ state: 'failed' }]);
+      expect(await restored(t)).toEqual([]);
+      expect(await loadNow(t)).toMatchObject({ state: 'ready', rows: COUNT });
+    });
+  });
+
   it('T5: taken away while it is read back, stays away', async () => {
     await onCopy(async (t) => {
       const stop = stopBetweenBatches(t);

@@ -35,11 +35,14 @@ export class RestoredWriter {
     await this.archives.check(month, manifest, async (event) => {
       batch.push(event);
       if (batch.length < AT_ONCE) return;
-      signal?.throwIfAborted();
-      rows += await this.insert(month, attempt, batch);
+      rows += await this.insert(month, attempt, batch, signal);
       batch = [];
     });
-    return rows + (await this.insert(month, attempt, batch));
+    rows += await this.insert(month, attempt, batch, signal);
+    // A server that took over from another may not have all that was committed there.
+    const there = await this.restored.count(month);
+    if (there !== rows) throw new Error(`Of ${rows} events of ${month.log} ${month.period} that were written ${there} are there.`);
+    return rows;
   }
 
   /** Removes all events of the month that were written. False when the attempt is not the newest any more, and some may be there. */
@@ -56,7 +59,8 @@ export class RestoredWriter {
     return true;
   }
 
-  private async insert(month: Month, attempt: number, events: readonly ArchivedEvent[]): Promise<number> {
+  private async insert(month: Month, attempt: number, events: readonly ArchivedEvent[], signal?: AbortSignal): Promise<number> {
+    signal?.throwIfAborted();
     if (events.length === 0) return 0;
     // With keys that may be destroyed before the next line: the insertion looks again.
     const columns = (await this.personal.open(events.map((event) => storedEvent(event)))).map(columnsAgain);

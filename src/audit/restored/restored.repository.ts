@@ -54,6 +54,14 @@ export class RestoredRepository {
     ]);
   }
 
+  async count({ class: ofClass, period }: Key): Promise<number> {
+    const [row] = await this.work.query<{ n: string }>('SELECT count(*) AS n FROM audit_restored e WHERE e.class = $1 AND e.period = $2', [
+      ofClass,
+      period,
+    ]);
+    return Number(row?.n);
+  }
+
   /**
    * Removes the first few thousand events behind a place, and returns the place of the last; undefined when there are no more. Going on from
    * there does not pass what was removed, which stays in the index until it is vacuumed. By ctid: by their places the planner, who knows nothing
