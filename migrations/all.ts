@@ -25,6 +25,7 @@ import { RetainAudit1793000000760 } from './1793000000760-retain-audit.js';
 import { ArchiveAudit1793000000770 } from './1793000000770-archive-audit.js';
 import { EncryptAudit1793000000780 } from './1793000000780-encrypt-audit.js';
 import { RestoreAudit1793000000790 } from './1793000000790-restore-audit.js';
+import { LoadRestored1793000000800 } from './1793000000800-load-restored.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -55,4 +56,5 @@ export const migrations = [
   ArchiveAudit1793000000770,
   EncryptAudit1793000000780,
   RestoreAudit1793000000790,
+  LoadRestored1793000000800,
 ];

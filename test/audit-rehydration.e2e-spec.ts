@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,6 +12,11 @@ import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { Archiver } from '../src/audit/archive/archiver.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
 import { type AuditEventPage, type AuditEventView } from '../src/audit/log/audit-event.dto.js';
+import { Archives } from '../src/audit/archive/archives.js';
+import { type StoredEvent } from '../src/audit/log/stored-event.js';
+import { PersonalReader } from '../src/audit/personal/personal-reader.js';
+import { RehydrationEnd } from '../src/audit/restored/rehydration-end.js';
+import { RestoredWriter } from '../src/audit/restored/restored-writer.js';
 import { type PeriodView, type PeriodViewList } from '../src/audit/restored/rehydration.dto.js';
 import { Rehydrations } from '../src/audit/restored/rehydrations.service.js';
 import { Rehydrator } from '../src/audit/restored/rehydrator.js';
@@ -34,6 +40,8 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const PERIODS = '/api/v1/audit/archive/periods';
 const EVENTS = '/api/v1/audit/events';
 const COUNT = 700;
+/** Events that are read back in one transaction. */
+const BATCH = 500;
 const ADDRESS = '2001:db8:dead:beef::4711';
 const PERSON = uuidv7();
 const keys = { ...sharedKeys(), CADASTRE_SECRET_KEYS: `test:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64url')}` };
@@ -132,7 +140,62 @@ async function standing(agent: Agent): Promise<PeriodView> {
 /** Reads the month back without a job. */
 async function load(t: TestApp): Promise<unknown> {
   const { period } = await theMonth(t);
+  return t.app.get(Rehydrator).loadOrWait('ipam', period);
+}
+
+/** The same without waiting for whoever is at it. */
+async function loadNow(t: TestApp): Promise<unknown> {
+  const { period } = await theMonth(t);
   return t.app.get(Rehydrator).load('ipam', period);
+}
+
+interface Stop {
+  /** When it is there. */
+  reached: Promise<unknown>;
+  goOn: () => void;
+  /** For what is stopped: says that it is there, and waits until it may go on. */
+  here: () => Promise<void>;
+}
+
+function aStop(): Stop {
+  const at = new EventEmitter();
+  return {
+    reached: once(at, 'reached'),
+    goOn: () => {
+      at.emit('go');
+    },
+    here: async () => {
+      const gone = once(at, 'go');
+      at.emit('reached');
+      await gone;
+    },
+  };
+}
+
+/** Stops whoever next reads the month back between two batches: the first is written, the second is not. */
+function stopBetweenBatches(t: TestApp): Stop {
+  const stop = aStop();
+  const archives = t.app.get(Archives);
+  const check = archives.check.bind(archives);
+  jest.spyOn(archives, 'check').mockImplementationOnce((month, manifest, take) =>
+    check(month, manifest, async (event) => {
+      if (event.seq === BATCH + 50) await stop.here();
+      await take?.(event);
+    }),
+  );
+  return stop;
+}
+
+/** The lease of whoever reads the month back ends, as that of somebody who died. */
+async function leaseEnds(t: TestApp): Promise<void> {
+  await t.sql(`UPDATE audit_rehydration SET lease_until = now() - interval '1 second'`);
+}
+
+/** The person is erased, and everything that follows from it is done. */
+async function erased(t: TestApp): Promise<void> {
+  const admin = await asRole(t, 'superuser');
+  await admin.post(`/api/v1/audit/subjects/${PERSON}/erasure`).send({ reason: 'Left.' }).expect(202);
+  await eventually(async () => (await t.sql(`SELECT FROM jobs WHERE name = 'audit.forget-names' AND state = 'done'`)).length === 1, 20_000);
 }
 
 async function ask(t: TestApp, days = 7): Promise<void> {
@@ -252,7 +315,7 @@ describe('an archived month', () => {
         // The second batch: the first is written.
         if (sql.includes('INSERT INTO audit_restored') && ++inserts === 2) {
           const killed = await t.sql(
-            `SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.relation = 'audit_restored'::regclass AND l.mode = 'RowExclusiveLock'
+            `SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.relation = 'audit_rehydration'::regclass AND l.mode = 'RowExclusiveLock'
                 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`,
           );
           throw new Error(`cut off ${killed.length}`);
@@ -269,13 +332,188 @@ describe('an archived month', () => {
     });
   });
 
+  it('T5: while it is read back others are sealed, the archive is searched, and nobody sees a part of it', async () => {
+    await onCopy(async (t) => {
+      const admin = await asRole(t, 'superuser');
+      const [event] = await search(admin, { resourceType: 'thing', resourceId: 'thing-300' });
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const loading = load(t);
+      await stop.reached;
+      expect(await restored(t)).toHaveLength(BATCH);
+      expect(await standing(admin)).toMatchObject({ rehydration: { state: 'loading', rows: null, error: null } });
+
+      const horizon = `SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS at`;
+      const [before] = await t.sql<{ at: string }>(horizon);
+      await record(t, 'governance', 1);
+      await allSealed(t);
+      expect(await t.sql(`SELECT FROM audit_log WHERE class = 7 AND action = 'test.sealed'`)).toHaveLength(1);
+      const [after] = await t.sql<{ at: string }>(horizon);
+      expect(BigInt(after!.at)).toBeGreaterThan(BigInt(before!.at));
+
+      const found = await search(admin, { action: 'test.sealed', category: 'ipam' });
+      expect(found).toHaveLength(COUNT + 2);
+      expect(new Set(found.map(({ id }) => id)).size).toBe(COUNT + 2);
+      const missing = await admin.post('/api/v1/audit/evidence').send({ ids: [event!.id] });
+      expect(missing).toMatchObject({ status: 404, body: { code: 'event_archived' } });
+
+      stop.goOn();
+      await loading;
+      expect(await restored(t)).toHaveLength(COUNT);
+      expect(await standing(admin)).toMatchObject({ rehydration: { state: 'ready', rows: COUNT } });
+      await admin
+        .post('/api/v1/audit/evidence')
+        .send({ ids: [event!.id] })
+        .expect(200);
+    });
+  });
+
+  it('T5: asked for while it is read back, is not begun anew, and looked at again later', async () => {
+    await onCopy(async (t) => {
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const loading = load(t);
+      await stop.reached;
+      const admin = await asRole(t, 'superuser');
+      const { period } = await theMonth(t);
+      await admin
+        .post(`${PERIODS}/ipam/${period.slice(0, 7)}/rehydrate`)
+        .send({ days: 30 })
+        .expect(202);
+      const again = `SELECT FROM jobs WHERE name = 'audit.rehydrate' AND state = 'waiting' AND run_at > now()`;
+      await eventually(async () => (await t.sql(again)).length === 1);
+      expect(await t.sql('SELECT state, attempt FROM audit_rehydration')).toEqual([{ state: 'loading', attempt: 1 }]);
+      stop.goOn();
+      await loading;
+      await t.sql(`UPDATE jobs SET run_at = now() WHERE name = 'audit.rehydrate' AND state = 'waiting'`);
+      await eventually(async () => (await t.sql(`SELECT FROM jobs WHERE name = 'audit.rehydrate' AND state <> 'done'`)).length === 0);
+      expect(await t.sql('SELECT state, attempt FROM audit_rehydration')).toEqual([{ state: 'ready', attempt: 1 }]);
+      expect(await restored(t)).toHaveLength(COUNT);
+      expect(await eventsOf(t, `action = 'audit.period_rehydrated'`)).toHaveLength(1);
+    });
+  });
+
+  it('T5: is there once when whoever read it back died at it, also when they were not dead', async () => {
+    await onCopy(async (t) => {
+      const silent = stopBetweenBatches(t);
+      await ask(t);
+      const first = loadNow(t);
+      await silent.reached;
+      expect(await loadNow(t)).toMatchObject({ state: 'loading' });
+      await leaseEnds(t);
+      expect(await loadNow(t)).toMatchObject({ state: 'ready', rows: COUNT });
+      expect(await restored(t)).toHaveLength(COUNT);
+      silent.goOn();
+      expect(await first).toMatchObject({ state: 'ready', rows: COUNT });
+      expect(await restored(t)).toHaveLength(COUNT);
+      expect(await eventsOf(t, `action = 'audit.period_rehydrated'`)).toMatchObject([{ outcome: 'success' }]);
+    });
+  });
+
+  it('T5: of two who read it back at once the one that began last does, and their events are not mixed', async () => {
+    await onCopy(async (t) => {
+      const [slow, fast] = [stopBetweenBatches(t), stopBetweenBatches(t)];
+      await ask(t);
+      const first = loadNow(t);
+      await slow.reached;
+      await leaseEnds(t);
+      const second = loadNow(t);
+      await fast.reached;
+      slow.goOn();
+      await expect(first).rejects.toMatchObject({ code: 'archive_state_changed' });
+      expect(await restored(t)).toHaveLength(BATCH);
+      fast.goOn();
+      expect(await second).toMatchObject({ state: 'ready', rows: COUNT });
+      expect((await restored(t)).map(({ seq }) => Number(seq))).toEqual(Array.from({ length: COUNT }, (_, n) => n));
+      expect(await eventsOf(t, `action = 'audit.period_rehydrated'`)).toMatchObject([{ outcome: 'success' }]);
+    });
+  });
+
+  it('T5: given up on the way, says nothing of a failure, and is begun anew at once', async () => {
+    await onCopy(async (t) => {
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const { period } = await theMonth(t);
+      const giveUp = new AbortController();
+      const first = t.app.get(Rehydrator).load('ipam', period, giveUp.signal);
+      await stop.reached;
+      giveUp.abort();
+      stop.goOn();
+      await expect(first).rejects.toThrow('aborted');
+      expect(await restored(t)).toHaveLength(BATCH);
+      expect(await loadNow(t)).toMatchObject({ state: 'ready', rows: COUNT });
+      expect(await restored(t)).toHaveLength(COUNT);
+      expect(await eventsOf(t, `action = 'audit.period_rehydrated'`)).toMatchObject([{ outcome: 'success' }]);
+    });
+  });
+
+  it('T5: is not ready when a part that was written is not there any more', async () => {
+    await onCopy(async (t) => {
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const loading = loadNow(t);
+      await stop.reached;
+      await t.sql('DELETE FROM audit_restored WHERE seq = 3');
+      stop.goOn();
+      await expect(loading).rejects.toThrow(`Of ${COUNT} events`);
+      expect(await t.sql('SELECT state FROM audit_rehydration')).toEqual([{ state: 'failed' }]);
+      expect(await restored(t)).toEqual([]);
+      expect(await loadNow(t)).toMatchObject({ state: 'ready', rows: COUNT });
+    });
+  });
+
+  it('T5: taken away while it is read back, stays away', async () => {
+    await onCopy(async (t) => {
+      const stop = stopBetweenBatches(t);
+      await ask(t);
+      const loading = loadNow(t);
+      await stop.reached;
+      const admin = await asRole(t, 'superuser');
+      const { period } = await theMonth(t);
+      await admin.delete(`${PERIODS}/ipam/${period.slice(0, 7)}/rehydrate`).expect(204);
+      expect(await restored(t)).toEqual([]);
+      stop.goOn();
+      expect(await loading).toBeUndefined();
+      expect(await restored(t)).toEqual([]);
+      expect(await standing(admin)).toMatchObject({ rehydration: null });
+      expect(await eventsOf(t, `action = 'audit.rehydration_ended'`)).toMatchObject([{ detail: { reason: 'asked', rows: null } }]);
+      expect(await eventsOf(t, `action = 'audit.period_rehydrated'`)).toEqual([]);
+    });
+  });
+
+  it('T5: taken away by somebody who died at it, is not seen, goes within the hour, and can be wanted again', async () => {
+    await onCopy(async (t) => {
+      const writer = t.app.get(RestoredWriter);
+      const cutOff = async (): Promise<void> => {
+        await ask(t, 30);
+        await load(t);
+        jest.spyOn(writer, 'clear').mockRejectedValueOnce(new Error('died'));
+        await expect(t.app.get(RehydrationEnd).end('ipam', (await theMonth(t)).period)).rejects.toThrow('died');
+        expect(await restored(t)).toHaveLength(COUNT);
+        expect(await t.sql('SELECT state FROM audit_rehydration')).toEqual([{ state: 'ending' }]);
+      };
+      await cutOff();
+      expect(await loadNow(t)).toBeUndefined();
+      expect(await t.app.get(RehydrationEnd).endOver()).toBe(1);
+      expect(await restored(t)).toEqual([]);
+      expect(await t.sql('SELECT FROM audit_rehydration')).toEqual([]);
+      await cutOff();
+      await ask(t, 2);
+      await load(t);
+      expect(await restored(t)).toHaveLength(COUNT);
+      // The wish of before ended with the copy.
+      expect(await t.sql(`SELECT state FROM audit_rehydration WHERE expires_at < now() + interval '3 days'`)).toEqual([{ state: 'ready' }]);
+      expect(await eventsOf(t, `action = 'audit.rehydration_ended'`)).toHaveLength(2);
+    });
+  });
+
   it('T5: goes when its time is over, and when its month is in the log again', async () => {
     await onCopy(async (t) => {
       await ask(t, 7);
       await load(t);
-      expect(await t.app.get(Rehydrator).endOver()).toBe(0);
+      expect(await t.app.get(RehydrationEnd).endOver()).toBe(0);
       await t.sql(`UPDATE audit_rehydration SET expires_at = now() - interval '1 second'`);
-      expect(await t.app.get(Rehydrator).endOver()).toBe(1);
+      expect(await t.app.get(RehydrationEnd).endOver()).toBe(1);
       expect(await restored(t)).toEqual([]);
       expect(await eventsOf(t, `action = 'audit.rehydration_ended'`)).toMatchObject([{ detail: { reason: 'expired' } }]);
     });
@@ -285,7 +523,7 @@ describe('an archived month', () => {
       await load(t);
       const months = t.app.get(ArchiveRepository);
       await t.app.get(Archiver).undo(await months.claim(await theMonth(t)), new Date(Date.now() + 86_400_000));
-      expect(await t.app.get(Rehydrator).endOver()).toBe(1);
+      expect(await t.app.get(RehydrationEnd).endOver()).toBe(1);
       expect(await restored(t)).toEqual([]);
       await expect(ask(t)).rejects.toMatchObject({ code: 'period_not_archived' });
     }, closed);
@@ -375,10 +613,59 @@ describe('an archived month', () => {
       expect(await restored(t)).toHaveLength(COUNT);
       expect((await search(admin, { actorName: 'planted-name' })).filter(({ action }) => action === 'test.personal')).toEqual([]);
       const { period } = await theMonth(t);
-      await t.app.get(Rehydrator).end('ipam', period);
+      await t.app.get(RehydrationEnd).end('ipam', period);
       await ask(t);
       await load(t);
       expect(await t.sql(`SELECT FROM audit_restored WHERE ${NAMED}`)).toEqual([]);
+    });
+  });
+
+  it('T5, G2: forgets a person in what was written while it is still read back', async () => {
+    await onCopy(async (t) => {
+      const stop = aStop();
+      const writer = t.app.get(RestoredWriter);
+      const write = writer.write.bind(writer);
+      jest.spyOn(writer, 'write').mockImplementationOnce(async (...month) => {
+        const rows = await write(...month);
+        await stop.here();
+        return rows;
+      });
+      await ask(t);
+      const loading = load(t);
+      await stop.reached;
+      expect(await t.sql(`SELECT FROM audit_restored WHERE ${NAMED}`)).toHaveLength(1);
+      await erased(t);
+      expect(await t.sql(`SELECT FROM audit_restored WHERE ${NAMED}`)).toEqual([]);
+      stop.goOn();
+      await loading;
+      expect(await t.sql(`SELECT FROM audit_restored WHERE ${NAMED}`)).toEqual([]);
+      expect(await restored(t)).toHaveLength(COUNT);
+    });
+  });
+
+  it('T5, G2: writes nothing of a person who was erased after their events were opened', async () => {
+    await onCopy(async (t) => {
+      const stop = aStop();
+      const reader = t.app.get(PersonalReader);
+      const open = reader.open.bind(reader);
+      let names = 0;
+      jest.spyOn(reader, 'open').mockImplementation(async <T extends StoredEvent>(stored: readonly T[]) => {
+        const events = await open(stored);
+        if (names > 0) return events;
+        names = events.filter(({ opened }) => opened?.event.actor && JSON.stringify(opened.event).includes('planted-name')).length;
+        if (names > 0) await stop.here();
+        return events;
+      });
+      await ask(t);
+      const loading = load(t);
+      await stop.reached;
+      expect(names).toBe(1);
+      expect(await restored(t)).toHaveLength(BATCH);
+      await erased(t);
+      stop.goOn();
+      await loading;
+      expect(await t.sql(`SELECT FROM audit_restored WHERE ${NAMED}`)).toEqual([]);
+      expect(await restored(t)).toHaveLength(COUNT);
     });
   });
 

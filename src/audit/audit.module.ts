@@ -70,12 +70,15 @@ import { AuditExport } from './reports/export.service.js';
 import { ReportsController } from './reports/reports.controller.js';
 import { ArchivedEvents } from './restored/archived-events.js';
 import { PeriodList } from './restored/period-list.js';
+import { RehydrationEnd } from './restored/rehydration-end.js';
+import { RehydrationTrail } from './restored/rehydration-trail.js';
 import { RehydrationController } from './restored/rehydration.controller.js';
 import { RehydrationJob } from './restored/rehydration.job.js';
 import { RehydrationsRepository } from './restored/rehydrations.repository.js';
 import { Rehydrations } from './restored/rehydrations.service.js';
 import { Rehydrator } from './restored/rehydrator.js';
 import { RestoredEvents } from './restored/restored-events.js';
+import { RestoredRepository } from './restored/restored.repository.js';
 import { RestoredWriter } from './restored/restored-writer.js';
 import { PeriodFates } from './retention/period-fates.js';
 import { RetentionController } from './retention/retention.controller.js';
@@ -174,12 +177,15 @@ import { Verifier } from './verification/verifier.js';
     RetentionRun,
     Uploader,
     RestoredEvents,
+    RestoredRepository,
     RestoredWriter,
     ArchivedEvents,
     PeriodList,
     RehydrationsRepository,
     Rehydrations,
     Rehydrator,
+    RehydrationEnd,
+    RehydrationTrail,
     RehydrationJob,
     RetentionRepository,
     RetentionPolicies,

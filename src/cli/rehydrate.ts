@@ -21,7 +21,7 @@ export async function rehydrateCommand({
   const back = await withApplication('audit rehydrate', async (app) => {
     try {
       const asked = await app.get(Rehydrations).ask(log, period, days);
-      return await app.get(Rehydrator).load(log, asked.period);
+      return await app.get(Rehydrator).loadOrWait(log, asked.period);
     } catch (error) {
       throw error instanceof AppError ? new CommandError(error.message) : error;
     }

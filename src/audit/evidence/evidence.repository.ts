@@ -29,6 +29,7 @@ export class EvidenceRepository {
         WHERE l.id = ANY ($1::uuid[])
        UNION ALL
        SELECT r.id, r.class, h.name AS log, r.seq, r.payload FROM audit_restored r JOIN audit_heads h ON h.class = r.class
+         JOIN audit_rehydration b ON b.class = r.class AND b.period = r.period AND b.state = 'ready'
         WHERE r.id = ANY ($1::uuid[]) AND NOT EXISTS (SELECT FROM audit_log l WHERE l.id = r.id AND l.class = r.class)
         ORDER BY class, seq`,
       [ids],

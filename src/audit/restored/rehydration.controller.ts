@@ -1,16 +1,16 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
 import { PeriodList } from './period-list.js';
+import { RehydrationEnd } from './rehydration-end.js';
 import { PeriodView, PeriodViewList, Rehydrate, RehydrationView } from './rehydration.dto.js';
 import { Rehydrations } from './rehydrations.service.js';
-import { Rehydrator } from './rehydrator.js';
 
 @Controller('audit/archive/periods')
 export class RehydrationController {
   constructor(
     private readonly periods: PeriodList,
     private readonly rehydrations: Rehydrations,
-    private readonly rehydrator: Rehydrator,
+    private readonly ends: RehydrationEnd,
   ) {}
 
   /** Every closed month, and where its events are. */
@@ -28,11 +28,11 @@ export class RehydrationController {
     return RehydrationView.of(await this.rehydrations.request(log, period, days));
   }
 
-  /** Take the copy away again. The archive stays. */
+  /** Take the copy away again, also one that is being read back just now. The archive stays. */
   @Delete(':log/:period/rehydrate')
   @HttpCode(204)
   @Requires('audit:archive')
   async end(@Param('log') log: string, @Param('period') period: string): Promise<void> {
-    await this.rehydrator.end(log, `${period}-01`);
+    await this.ends.end(log, `${period}-01`);
   }
 }

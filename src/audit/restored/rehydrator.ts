@@ -1,19 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
-import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { errorSummary } from '../../platform/jobs/job-error.js';
 import { ArchiveRepository, type Month } from '../archive/archive.repository.js';
-import { ARCHIVER } from '../archive/archiver.js';
-import { AuditTrail } from '../trail/audit-trail.js';
+import { RehydrationTrail } from './rehydration-trail.js';
 import { type Rehydration, RehydrationsRepository } from './rehydrations.repository.js';
-import { RestoredWriter } from './restored-writer.js';
+import { overtaken, RestoredWriter } from './restored-writer.js';
 
-interface Said {
-  action: string;
-  detail: object;
-  outcome?: 'success' | 'failure';
-}
+const LOOK_AGAIN_MS = 500;
 
 /** Reads archived months back. */
 @Injectable()
@@ -23,80 +18,66 @@ export class Rehydrator {
     private readonly archive: ArchiveRepository,
     private readonly rehydrations: RehydrationsRepository,
     private readonly writer: RestoredWriter,
-    private readonly trail: AuditTrail,
+    private readonly trail: RehydrationTrail,
   ) {}
 
   /**
-   * Reads back a month that was asked for, all of it in one transaction: what dies halfway leaves nothing, and nobody sees a part of it. Whoever
-   * comes second waits and finds it there. Undefined when nobody wants it any more. Throws `archive_broken`, `period_not_archived` and what the
-   * store does, and says so in the trail.
+   * Reads back a month that was asked for, in many short transactions; nobody sees a part of it before the last one says that it is ready. It is
+   * `loading` in the answer when somebody else is at it; undefined when nobody wants it any more. Throws `archive_broken`,
+   * `period_not_archived` and what the store does, and says so in the trail; and `archive_state_changed` when it took so long that somebody else
+   * began anew.
    */
-  async load(log: string, period: string): Promise<Rehydration | undefined> {
+  async load(log: string, period: string, signal?: AbortSignal): Promise<Rehydration | undefined> {
+    if (this.work.isOpen) throw new Error('A month is read back in transactions of its own, not in that of somebody.');
     const month = await this.archive.month(log, period);
     if (!month) throw AppError.notFound('audit_period', `${log}/${period}`);
-    try {
-      return await this.work.run(() => this.read(month));
-    } catch (error) {
-      await this.work.run(async () => {
-        await this.rehydrations.failed(month, errorSummary(error));
-        await this.say(month, { action: 'audit.period_rehydrated', detail: { reason: errorSummary(error) }, outcome: 'failure' });
-      });
-      throw error;
+    const attempt = await this.rehydrations.begin(month);
+    if (attempt !== undefined)
+      try {
+        await this.read(month, attempt, signal);
+      } catch (error) {
+        await this.stopped(month, attempt, error, signal);
+      }
+    const now = await this.rehydrations.of(month);
+    return now?.state === 'ending' ? undefined : now;
+  }
+
+  /** The same, waiting for whoever is at it; whoever dies at it is waited for until their lease ends. */
+  async loadOrWait(log: string, period: string): Promise<Rehydration | undefined> {
+    for (;;) {
+      const now = await this.load(log, period);
+      if (now?.state !== 'loading') return now;
+      await delay(LOOK_AGAIN_MS);
     }
   }
 
-  /** Takes a month away again. Throws `rehydration_not_found` and `rehydration_in_progress`. */
-  async end(log: string, period: string): Promise<void> {
-    const month = await this.archive.month(log, period);
-    if (!month || !(await this.remove(month, 'asked'))) throw AppError.notFound('rehydration', `${log}/${period}`);
-  }
-
-  /** Takes away what is past its time, and returns how many months it were. */
-  async endOver(): Promise<number> {
-    let ended = 0;
-    for (const { log, period, reason } of await this.rehydrations.over()) {
-      const month = await this.archive.month(log, period);
-      if (month && (await this.remove(month, reason))) ended++;
-    }
-    return ended;
-  }
-
-  /** False when it is not there. */
-  private async remove(month: Month, reason: 'asked' | 'expired' | 'not_archived'): Promise<boolean> {
-    return this.work.run(async () => {
-      if (!(await this.rehydrations.tryLock(month)))
-        throw AppError.conflict('rehydration_in_progress', `${month.log} ${month.period} is being read back just now.`);
-      const there = await this.rehydrations.of(month);
-      if (!there) return false;
-      await this.rehydrations.remove(month);
-      await this.say(month, { action: 'audit.rehydration_ended', detail: { reason, rows: there.rows } });
-      return true;
-    });
-  }
-
-  private async read(month: Month): Promise<Rehydration | undefined> {
-    await this.rehydrations.lock(month);
-    const asked = await this.rehydrations.of(month);
-    if (!asked || asked.state === 'ready') return asked;
+  private async read(month: Month, attempt: number, signal?: AbortSignal): Promise<void> {
     const manifest = await this.archive.manifest(month);
     const now = await this.archive.month(month.log, month.period);
     if (!now || manifest === undefined || !isArchived(now)) throw notArchived(month);
-    const rows = await this.writer.write(now, manifest);
-    await this.rehydrations.ready(month, rows);
-    await this.say(month, { action: 'audit.period_rehydrated', detail: { rows, expiresAt: asked.expiresAt.toISOString() } });
-    return this.rehydrations.of(month);
+    const rows = await this.writer.write(now, manifest, attempt, signal);
+    await this.work.run(async () => {
+      if (!(await this.rehydrations.hold(month, attempt))) throw overtaken(month);
+      await this.rehydrations.ready(month, rows);
+      const asked = await this.rehydrations.of(month);
+      await this.trail.say(month, { action: 'audit.period_rehydrated', detail: { rows, expiresAt: asked?.expiresAt.toISOString() } });
+    });
   }
 
-  private say({ log, period, root }: Month, { action, detail, outcome = 'success' }: Said): Promise<void> {
-    return this.trail.record({
-      action,
-      category: 'meta',
-      severity: outcome === 'success' ? 'info' : 'high',
-      outcome,
-      ...(currentContext()?.principal ? {} : { actor: ARCHIVER }),
-      resource: { type: 'audit_period', id: `${log}/${period}` },
-      detail: { root: root.toString('base64'), ...detail },
+  /** Throws on what stopped it, unless that is somebody who was faster or does not want it. */
+  private async stopped(month: Month, attempt: number, error: unknown, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) {
+      await this.rehydrations.release(month, attempt);
+      throw error;
+    }
+    const ours = await this.work.run(async () => {
+      if (!(await this.rehydrations.failed(month, attempt, errorSummary(error)))) return false;
+      await this.trail.say(month, { action: 'audit.period_rehydrated', detail: { reason: errorSummary(error) }, outcome: 'failure' });
+      return true;
     });
+    if (ours) await this.writer.clear(month, attempt);
+    const now = ours ? undefined : await this.rehydrations.of(month);
+    if (ours || now?.state === 'loading' || now?.state === 'failed') throw error;
   }
 }
 

@@ -45,6 +45,6 @@ export const rehydrationExamples: Record<string, RouteExample> = {
   [`DELETE ${RESTORED}`]: {
     works: aCopy,
     leaves: [{ action: 'audit.rehydration_ended', category: 'meta', on: 'audit_period', keeps: 'nothing' }],
-    fails: 'what is being read back just then is 409 rehydration_in_progress, which takes two who meet',
+    fails: 'what is not back is 404; one that is being read back just then is taken away too',
   },
 };
