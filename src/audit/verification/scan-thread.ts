@@ -2,7 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Client } from 'pg';
 import { WriterMac } from '../sealing/writer-mac.js';
-import { scan, type ScanOrder } from './scan.js';
+import { scan } from './scan.js';
+import { type ScanOrder } from './scanned.js';
 import { type ScanThreadAnswer, type ScanThreadData } from './scanner.js';
 import { beginSnapshot } from './snapshot.js';
 

@@ -2,7 +2,8 @@ import { type KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { type ClientBase } from 'pg';
 import { type WriterMac } from '../sealing/writer-mac.js';
-import { scan, type Scanned, type ScanOrder } from './scan.js';
+import { scan } from './scan.js';
+import { type Scanned, type ScanOrder } from './scanned.js';
 
 /** Reads parts of logs. */
 export interface Scanner {
@@ -12,9 +13,9 @@ export interface Scanner {
   close(): Promise<void>;
 }
 
-/** One part at a time, on the caller's connection. */
+/** On the caller's connection, one part after another: the server reads the next one while the tree grows by what the last one held. */
 export class LocalScanner implements Scanner {
-  readonly width = 1;
+  readonly width = 2;
 
   constructor(
     private readonly client: ClientBase,
