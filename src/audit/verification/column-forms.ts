@@ -14,10 +14,9 @@ export function hexDigit(bytes: Uint8Array, at: number): number {
   return hex[bytes[at] ?? 0] ?? -1;
 }
 
-/** Whether the text from `from` to `to` is the row's id, which the row has in 16 bytes. */
-export function isItsId(row: CopiedRow, from: number, to: number): boolean {
+/** Whether what lies in `bytes` from `from` to `to` is the row's id, which the row has in 16 bytes. */
+export function isItsId(row: CopiedRow, bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from !== UUID_CHARACTERS || row.length(COPIED.id) !== UUID_BYTES) return false;
-  const { bytes } = row;
   let byte = row.start(COPIED.id);
   for (let at = from; at < to; ) {
     if (at === from + 8 || at === from + 13 || at === from + 18 || at === from + 23) {
@@ -25,18 +24,17 @@ export function isItsId(row: CopiedRow, from: number, to: number): boolean {
       continue;
     }
     const [high, low] = [hexDigit(bytes, at++), hexDigit(bytes, at++)];
-    if (high < 0 || low < 0 || bytes[byte++] !== (high << 4) + low) return false;
+    if (high < 0 || low < 0 || row.bytes[byte++] !== (high << 4) + low) return false;
   }
   return true;
 }
 
 /**
- * Whether the text from `from` to `to` is when the row says it happened: `2026-11-20T18:26:23.644Z`, which the row has in microseconds since
+ * Whether what lies in `bytes` from `from` to `to` is when the row says it happened: `2026-11-20T18:26:23.644Z`, which the row has in microseconds since
  * 2000. No other form, and no time that a double does not hold exactly.
  */
-export function isItsInstant(row: CopiedRow, from: number, to: number): boolean {
+export function isItsInstant(row: CopiedRow, bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from !== INSTANT_CHARACTERS || row.length(COPIED.occurredAt) !== 8) return false;
-  const { bytes } = row;
   if (bytes[from + 4] !== MINUS || bytes[from + 7] !== MINUS || bytes[from + 10] !== T || bytes[from + 13] !== COLON) return false;
   if (bytes[from + 16] !== COLON || bytes[from + 19] !== POINT || bytes[from + 23] !== Z) return false;
   const [year, month, day] = [decimal(bytes, from, 4), decimal(bytes, from + 5, 2), decimal(bytes, from + 8, 2)];
@@ -59,12 +57,12 @@ export class FlagsOfRow {
     this.count = 0;
   }
 
-  /** Whether the next one is the text from `from` to `to`. */
-  goOnWith({ bytes }: CopiedRow, from: number, to: number): boolean {
-    if (this.at + 4 > this.end || bytes.readInt32BE(this.at) !== to - from) return false;
+  /** Whether the next one is what lies in `bytes` from `from` to `to`. */
+  goOnWith(row: CopiedRow, bytes: Uint8Array, from: number, to: number): boolean {
+    if (this.at + 4 > this.end || row.bytes.readInt32BE(this.at) !== to - from) return false;
     this.at += 4;
     this.count++;
-    for (let i = from; i < to; i++) if (bytes[i] !== bytes[this.at++]) return false;
+    for (let i = from; i < to; i++) if (bytes[i] !== row.bytes[this.at++]) return false;
     return true;
   }
 

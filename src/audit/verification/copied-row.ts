@@ -1,5 +1,5 @@
 import { type ClientBase, type Connection, type Submittable } from 'pg';
-import { lies, sha256 } from '../sealing/merkle.js';
+import { lies } from '../sealing/merkle.js';
 
 /** The columns of a row of the log in the order in which they are copied. */
 export const COPIED = {
@@ -49,8 +49,7 @@ export class CopiedRow {
     if (columns === -1) return false;
     let at = begin + 2;
     for (let column = 0; column < columns && column < COLUMNS; column++) {
-      const length = bytes.readInt32BE(at);
-      at += 4;
+      const length = ((bytes[at++] ?? 0) << 24) | ((bytes[at++] ?? 0) << 16) | ((bytes[at++] ?? 0) << 8) | (bytes[at++] ?? 0);
       this.starts[column] = at;
       this.lengths[column] = length;
       if (length > 0) at += length;
@@ -101,24 +100,16 @@ export class CopiedRow {
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   }
 
-  /** Whether a column has exactly the bytes from `from` to `to`. */
-  is(column: Column, from: number, to: number): boolean {
+  /** Whether a column has exactly the bytes that lie in `bytes` from `from` to `to`. */
+  is(column: Column, bytes: Uint8Array, from: number, to: number): boolean {
     if (this.length(column) !== to - from) return false;
-    for (let at = this.start(column), i = from; i < to; i++) if (this.bytes[at++] !== this.bytes[i]) return false;
+    for (let at = this.start(column), i = from; i < to; i++) if (this.bytes[at++] !== bytes[i]) return false;
     return true;
   }
 
   /** Whether a column has exactly these bytes, each a character. */
   holds(column: Column, text: string): boolean {
     return this.length(column) === text.length && lies(text, this.bytes, this.start(column));
-  }
-
-  /** SHA-256(0x00 ‖ payload), as `sha256` gives it. */
-  leafHash(): string {
-    const at = this.start(COPIED.payload);
-    // The byte before the payload is the end of its length, which has been read.
-    this.bytes[at - 1] = 0;
-    return sha256(this.bytes.subarray(at - 1, at + Math.max(0, this.length(COPIED.payload))));
   }
 }
 

@@ -3,58 +3,57 @@ import { hexDigit } from './column-forms.js';
 /** Objects and lists in each other; deeper ones are for others to read. */
 const DEPTH = 64;
 
-const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];
+export const COMMA = 0x2c;
+export const OPEN_OBJECT = 0x7b;
+export const CLOSE_OBJECT = 0x7d;
+export const OPEN_LIST = 0x5b;
+export const CLOSE_LIST = 0x5d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
 const [MINUS, PLUS, POINT, ZERO, SMALL_E, UNICODE] = [0x2d, 0x2b, 0x2e, 0x30, 0x65, 0x75];
 const [TRUE, FALSE, NULL] = [Buffer.from('true'), Buffer.from('false'), Buffer.from('null')];
 const ESCAPED = Buffer.from('"\\/bfnrt');
 
-/** 1 for what may not stand in a text as it is. */
-const special = Uint8Array.from({ length: 256 }, (_, c) => (c < 0x20 || c === QUOTE || c === BACKSLASH ? 1 : 0));
+/** Longer texts are searched by the library, whose call takes as long as so many steps. */
+const SHORT = 24;
+const NOWHERE = 2 ** 30 - 1;
 
 /**
- * Walks over JSON (RFC 8259) without white space, in place. Every step says whether what it looks for is there, and then stands behind it;
+ * Walks over JSON (RFC 8259) in place, which has no character below U+0020, and takes none with white space. Every step says whether what it looks for is there, and then stands behind it;
  * after a no the rest means nothing. It takes less than JSON.parse does, and nothing that JSON.parse does not.
  */
 export class JsonReader {
   /** Where the text that was read last lies, without its quotes. */
   protected from = 0;
   protected to = 0;
-  private bytes: Uint8Array = ESCAPED;
+  protected bytes: Buffer = ESCAPED;
   private at = 0;
-  private end = 0;
+  /** Where the next backslash is that was not passed. */
+  private backslash = 0;
 
-  protected open(bytes: Uint8Array, at: number, end: number): void {
+  /** Goes on from `at` to the end of the bytes. */
+  protected open(bytes: Buffer, at: number): void {
     this.bytes = bytes;
     this.at = at;
-    this.end = end;
+    this.backslash = this.find(BACKSLASH, at);
   }
 
   /** Whether all was read and nothing behind it. */
   protected get ended(): boolean {
-    return this.at === this.end;
+    return this.at === this.bytes.length;
   }
 
-  /** Reads an object; `member` is to read the value of the member whose name was just read. */
-  protected object(member: () => boolean): boolean {
-    if (this.bytes[this.at++] !== OPEN_OBJECT) return false;
-    if (this.bytes[this.at] === CLOSE_OBJECT) return this.at++ > 0;
-    for (;;) {
-      if (!this.plainText() || this.bytes[this.at++] !== COLON || !member()) return false;
-      const next = this.bytes[this.at++];
-      if (next !== COMMA) return next === CLOSE_OBJECT;
-    }
+  /** Whether this character comes next. */
+  protected next(character: number): boolean {
+    if (this.bytes[this.at] !== character) return false;
+    this.at++;
+    return true;
   }
 
-  /** Reads a list; `item` is to read one of its values. */
-  protected list(item: () => boolean): boolean {
-    if (this.bytes[this.at++] !== OPEN_LIST) return false;
-    if (this.bytes[this.at] === CLOSE_LIST) return this.at++ > 0;
-    for (;;) {
-      if (!item()) return false;
-      const next = this.bytes[this.at++];
-      if (next !== COMMA) return next === CLOSE_LIST;
-    }
+  /** The name of a member, without escapes, and what parts it from its value. */
+  protected name(): boolean {
+    return this.text(false) && this.next(COLON);
   }
 
   /** A text in which nothing is escaped: its bytes are what it says. */
@@ -64,14 +63,13 @@ export class JsonReader {
 
   /** Any value, whatever it says. */
   protected value(depth = DEPTH): boolean {
-    if (depth === 0) return false;
     switch (this.bytes[this.at]) {
       case QUOTE:
         return this.text(true);
       case OPEN_OBJECT:
-        return this.object(() => this.value(depth - 1));
+        return this.someObject(depth);
       case OPEN_LIST:
-        return this.list(() => this.value(depth - 1));
+        return this.someList(depth);
       case TRUE[0]:
         return this.word(TRUE);
       case FALSE[0]:
@@ -83,22 +81,49 @@ export class JsonReader {
     }
   }
 
+  private someObject(depth: number): boolean {
+    this.at++;
+    if (this.next(CLOSE_OBJECT)) return true;
+    do if (depth === 0 || !this.name() || !this.value(depth - 1)) return false;
+    while (this.next(COMMA));
+    return this.next(CLOSE_OBJECT);
+  }
+
+  private someList(depth: number): boolean {
+    this.at++;
+    if (this.next(CLOSE_LIST)) return true;
+    do if (depth === 0 || !this.value(depth - 1)) return false;
+    while (this.next(COMMA));
+    return this.next(CLOSE_LIST);
+  }
+
   private text(escapes: boolean): boolean {
-    const { bytes, end } = this;
-    let at = this.at;
-    if (bytes[at++] !== QUOTE) return false;
-    this.from = at;
-    for (;;) {
-      while (at < end && special[bytes[at] ?? 0] === 0) at++;
-      if (at >= end) return false;
-      if (bytes[at] === QUOTE) break;
-      const skipped: number = escapes && bytes[at] === BACKSLASH ? this.escape(at + 1) : 0;
-      if (skipped === 0) return false;
-      at += 1 + skipped;
+    if (this.bytes[this.at] !== QUOTE) return false;
+    this.from = this.at + 1;
+    let to = this.quoteFrom(this.from);
+    while (to > this.backslash) {
+      const escaped = escapes ? this.escape(this.backslash + 1) : 0;
+      if (escaped === 0) return false;
+      const behind = this.backslash + 1 + escaped;
+      this.backslash = this.find(BACKSLASH, behind);
+      to = this.quoteFrom(behind);
     }
-    this.to = at;
-    this.at = at + 1;
-    return true;
+    this.to = to;
+    this.at = to + 1;
+    return to < this.bytes.length;
+  }
+
+  private quoteFrom(from: number): number {
+    const { bytes } = this;
+    const near = Math.min(from + SHORT, bytes.length);
+    for (let at = from; at < near; at++) if (bytes[at] === QUOTE) return at;
+    return this.find(QUOTE, near);
+  }
+
+  /** Where the byte is next; behind everything when it is not. */
+  private find(byte: number, from: number): number {
+    const at = this.bytes.indexOf(byte, from);
+    return at < 0 ? NOWHERE : at;
   }
 
   /** Characters of what stands behind a backslash; 0 when it may not stand there. */

@@ -1,54 +1,55 @@
 import { FlagsOfRow, isItsId, isItsInstant } from './column-forms.js';
 import { COPIED, type Column, CopiedRow } from './copied-row.js';
-import { JsonReader } from './json-reader.js';
+import { CLOSE_LIST, CLOSE_OBJECT, COMMA, JsonReader, OPEN_LIST, OPEN_OBJECT } from './json-reader.js';
+import { type LeafInput } from './leaf-input.js';
 import { type Commitment } from './projection.js';
 
-/** A member that is looked for: what its value must be, and the column that must say the same. */
+/** What is made of the value of a member that is looked for. */
+type Kind = 'text' | 'actor' | 'resource' | 'request' | 'id' | 'at' | 'flags' | 'columns' | 'personal' | 'key';
+
 interface Wanted {
   name: Buffer;
   bit: number;
-  read: (reader: PayloadReader) => boolean;
+  kind: Kind;
+  /** That must have the text, of a text. */
+  column: Column;
 }
 
 /** By length and first character, which tell all of one object's apart. */
-type Members = (Wanted | undefined)[];
+type Members = readonly (Wanted | undefined)[];
 
 const bits: Record<string, number> = {};
 
-function wanted(members: Record<string, Wanted['read']>): Members {
-  const found: Members = new Array<Wanted | undefined>(16 * 256).fill(undefined);
-  for (const [name, read] of Object.entries(members)) {
+function wanted(members: Record<string, Column | Exclude<Kind, 'text'>>): Members {
+  const found = new Array<Wanted | undefined>(16 << 8).fill(undefined);
+  for (const [path, what] of Object.entries(members)) {
+    const name = Buffer.from(path.slice(path.lastIndexOf('.') + 1));
     const bit = 1 << Object.keys(bits).length;
-    bits[name] = bit;
-    const key = name.slice(name.lastIndexOf('.') + 1);
-    found[(key.length << 8) | key.charCodeAt(0)] = { name: Buffer.from(key), bit, read };
+    bits[path] = bit;
+    const text = typeof what === 'number';
+    found[(name.length << 8) | (name[0] ?? 0)] = { name, bit, kind: text ? 'text' : what, column: text ? what : COPIED.payload };
   }
   return found;
 }
 
-const column =
-  (of: Column): Wanted['read'] =>
-  (reader) =>
-    reader.isText(of);
-
-const ACTOR = wanted({ 'actor.id': column(COPIED.actorId) });
-const RESOURCE = wanted({ 'resource.id': column(COPIED.resourceId), 'resource.type': column(COPIED.resourceType) });
-const REQUEST = wanted({ 'request.clientIp': column(COPIED.clientIp) });
-const PERSONAL = wanted({ 'personal.key': (reader) => reader.isKey() });
+const ACTOR = wanted({ 'actor.id': COPIED.actorId });
+const RESOURCE = wanted({ 'resource.id': COPIED.resourceId, 'resource.type': COPIED.resourceType });
+const REQUEST = wanted({ 'request.clientIp': COPIED.clientIp });
+const PERSONAL = wanted({ 'personal.key': 'key' });
 const EVENT = wanted({
-  action: column(COPIED.action),
-  actor: (reader) => reader.isObject(ACTOR),
-  at: (reader) => reader.isInstant(),
-  category: column(COPIED.category),
-  columns: (reader) => reader.isDigest(),
-  correlationId: column(COPIED.correlationId),
-  flags: (reader) => reader.areFlags(),
-  id: (reader) => reader.isId(),
-  outcome: column(COPIED.outcome),
-  personal: (reader) => reader.isPersonal(),
-  request: (reader) => reader.isObject(REQUEST),
-  resource: (reader) => reader.isObject(RESOURCE),
-  severity: column(COPIED.severity),
+  action: COPIED.action,
+  actor: 'actor',
+  at: 'at',
+  category: COPIED.category,
+  columns: 'columns',
+  correlationId: COPIED.correlationId,
+  flags: 'flags',
+  id: 'id',
+  outcome: COPIED.outcome,
+  personal: 'personal',
+  request: 'request',
+  resource: 'resource',
+  severity: COPIED.severity,
 });
 
 const bit = (name: string): number => bits[name] ?? 0;
@@ -77,13 +78,13 @@ export class PayloadReader extends JsonReader {
   private digest = '';
   private kids: string[] = [];
 
-  agrees(row: CopiedRow): boolean {
-    const from = row.start(COPIED.payload);
+  agrees(row: CopiedRow, payload: LeafInput): boolean {
+    if (payload.hasControls()) return false;
     this.row = row;
     this.seen = 0;
     this.commitment = undefined;
-    this.open(row.bytes, from, from + row.length(COPIED.payload));
-    if (!this.isObject(EVENT) || !this.ended || (this.seen & REQUIRED) !== REQUIRED) return false;
+    this.open(payload.bytes, 1);
+    if (!this.object(EVENT) || !this.ended || (this.seen & REQUIRED) !== REQUIRED) return false;
     for (const [seen, of] of OPTIONAL) if ((this.seen & seen) === 0 && !row.isNull(of)) return false;
     if ((this.seen & COMMITMENT) === 0) return (this.seen & CLIENT_IP) !== 0 || row.isNull(COPIED.clientIp);
     if ((this.seen & COMMITMENT) !== COMMITMENT) return false;
@@ -91,52 +92,74 @@ export class PayloadReader extends JsonReader {
     return true;
   }
 
-  /** An object in which every wanted member that is there says what its column says, and is there once. */
-  isObject(members: Members): boolean {
-    return this.object(() => {
-      const member = members[((this.to - this.from) << 8) | (this.row.bytes[this.from] ?? 0)];
-      if (!member || !startsAt(this.row.bytes, this.from, member.name)) return this.value();
-      if ((this.seen & member.bit) !== 0) return false;
-      this.seen |= member.bit;
-      return member.read(this);
-    });
+  /** An object in which every wanted member that is there says what the row says, and is there once. */
+  private object(members: Members): boolean {
+    if (!this.next(OPEN_OBJECT)) return false;
+    if (this.next(CLOSE_OBJECT)) return true;
+    do {
+      if (!this.name()) return false;
+      const member = members[((this.to - this.from) << 8) | (this.bytes[this.from] ?? 0)];
+      if (!member || !startsAt(this.bytes, this.from, member.name)) {
+        if (!this.value()) return false;
+      } else {
+        if ((this.seen & member.bit) !== 0) return false;
+        this.seen |= member.bit;
+        if (!this.says(member)) return false;
+      }
+    } while (this.next(COMMA));
+    return this.next(CLOSE_OBJECT);
   }
 
-  isText(of: Column): boolean {
-    return this.plainText() && this.row.is(of, this.from, this.to);
-  }
-
-  isId(): boolean {
-    return this.plainText() && isItsId(this.row, this.from, this.to);
-  }
-
-  isInstant(): boolean {
-    return this.plainText() && isItsInstant(this.row, this.from, this.to);
-  }
-
-  areFlags(): boolean {
-    this.flags.begin(this.row);
-    return this.list(() => this.plainText() && this.flags.goOnWith(this.row, this.from, this.to)) && this.flags.endHere(this.row);
-  }
-
-  isDigest(): boolean {
+  private says({ kind, column }: Wanted): boolean {
+    switch (kind) {
+      case 'actor':
+        return this.object(ACTOR);
+      case 'resource':
+        return this.object(RESOURCE);
+      case 'request':
+        return this.object(REQUEST);
+      case 'flags':
+        return this.areItsFlags();
+      case 'personal':
+        return this.isPersonal();
+    }
     if (!this.plainText()) return false;
-    this.digest = this.row.bytes.toString('utf8', this.from, this.to);
-    return true;
+    switch (kind) {
+      case 'text':
+        return this.row.is(column, this.bytes, this.from, this.to);
+      case 'id':
+        return isItsId(this.row, this.bytes, this.from, this.to);
+      case 'at':
+        return isItsInstant(this.row, this.bytes, this.from, this.to);
+      case 'columns':
+        this.digest = this.bytes.toString('utf8', this.from, this.to);
+        return true;
+      case 'key':
+        this.kids.push(this.bytes.toString('utf8', this.from, this.to));
+        return true;
+    }
   }
 
-  isPersonal(): boolean {
+  private areItsFlags(): boolean {
+    const { row, flags } = this;
+    flags.begin(row);
+    if (!this.next(OPEN_LIST)) return false;
+    if (this.next(CLOSE_LIST)) return flags.endHere(row);
+    do if (!this.plainText() || !flags.goOnWith(row, this.bytes, this.from, this.to)) return false;
+    while (this.next(COMMA));
+    return this.next(CLOSE_LIST) && flags.endHere(row);
+  }
+
+  /** What is encrypted, by person: an object for each, which may name its key. */
+  private isPersonal(): boolean {
     this.kids = [];
-    return this.list(() => {
+    if (!this.next(OPEN_LIST)) return false;
+    if (this.next(CLOSE_LIST)) return true;
+    do {
       this.seen &= ~KEY;
-      return this.isObject(PERSONAL);
-    });
-  }
-
-  isKey(): boolean {
-    if (!this.plainText()) return false;
-    this.kids.push(this.row.bytes.toString('utf8', this.from, this.to));
-    return true;
+      if (!this.object(PERSONAL)) return false;
+    } while (this.next(COMMA));
+    return this.next(CLOSE_LIST);
   }
 }
 

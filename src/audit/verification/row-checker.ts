@@ -3,6 +3,7 @@ import { type WriterMac } from '../sealing/writer-mac.js';
 import { COPIED, type CopiedRow } from './copied-row.js';
 import { type FindingCode } from './finding.js';
 import { Findings } from './findings.js';
+import { LeafInput } from './leaf-input.js';
 import { PayloadReader } from './payload-reader.js';
 import { type PersonalCheck } from './personal-check.js';
 import { CHECKPOINTED, headsIn } from './projection.js';
@@ -19,6 +20,7 @@ export class RowChecker {
   private readonly scanned: Scanned;
   private readonly leaves: Buffer;
   private readonly findings: Findings;
+  private readonly payload = new LeafInput();
   private readonly payloads = new PayloadReader();
   private readonly before = Buffer.alloc(PLACE_BYTES);
   private expected: number;
@@ -90,7 +92,8 @@ export class RowChecker {
   }
 
   private checkLeaf(row: CopiedRow, seq: number): void {
-    const leaf = row.leafHash();
+    this.payload.take(row.bytes, row.start(COPIED.payload), Math.max(0, row.length(COPIED.payload)));
+    const leaf = this.payload.hash();
     this.leaves.write(leaf, (seq - this.order.from) * HASH_BYTES, 'latin1');
     if (!row.holds(COPIED.leaf, leaf)) this.say('payload_altered', row, 'its payload does not have the hash that its writer gave it');
     else if (row.length(COPIED.mac) !== HASH_BYTES || !this.writers.madeAt(row.bytes, row.start(COPIED.mac), leaf))
@@ -98,7 +101,7 @@ export class RowChecker {
   }
 
   private checkColumns(row: CopiedRow, seq: number): void {
-    if (!this.payloads.agrees(row)) {
+    if (!this.payloads.agrees(row, this.payload)) {
       this.doubtful.add(seq);
       return;
     }

@@ -1,15 +1,14 @@
 import { type ClientBase } from 'pg';
 import { type WriterMac } from '../sealing/writer-mac.js';
 import { COPIED_COLUMNS, copyRows } from './copied-row.js';
-import { PersonalCheck } from './personal-check.js';
+import { type PersonalCheck } from './personal-check.js';
 import { LOGGED_ROW } from './projection.js';
 import { RowChecker } from './row-checker.js';
 import { type Scanned, type ScanOrder } from './scanned.js';
 import { secondLook } from './second-look.js';
 
 /** Reads a part of a log row by row and checks each by itself: hash, writer, columns, order. Memory is that of the hashes. */
-export async function scan(client: ClientBase, order: ScanOrder, writers: WriterMac): Promise<Scanned> {
-  const personal = await PersonalCheck.on(client);
+export async function scan(client: ClientBase, order: ScanOrder, writers: WriterMac, personal: PersonalCheck): Promise<Scanned> {
   const checker = new RowChecker(order, writers, personal);
   await copyRows(client, rowsOf(order, COPIED_COLUMNS), (row) => {
     checker.take(row);

@@ -2,6 +2,7 @@ import { type KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { type ClientBase } from 'pg';
 import { type WriterMac } from '../sealing/writer-mac.js';
+import { PersonalCheck } from './personal-check.js';
 import { scan } from './scan.js';
 import { type Scanned, type ScanOrder } from './scanned.js';
 
@@ -17,13 +18,16 @@ export interface Scanner {
 export class LocalScanner implements Scanner {
   readonly width = 2;
 
+  private personal: PersonalCheck | undefined;
+
   constructor(
     private readonly client: ClientBase,
     private readonly writers: WriterMac,
   ) {}
 
-  scan(order: ScanOrder): Promise<Scanned> {
-    return scan(this.client, order, this.writers);
+  async scan(order: ScanOrder): Promise<Scanned> {
+    this.personal ??= await PersonalCheck.on(this.client);
+    return scan(this.client, order, this.writers, this.personal);
   }
 
   close(): Promise<void> {
