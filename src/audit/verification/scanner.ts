@@ -19,19 +19,26 @@ export class LocalScanner implements Scanner {
   readonly width = 2;
 
   private personal: PersonalCheck | undefined;
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly client: ClientBase,
     private readonly writers: WriterMac,
   ) {}
 
-  async scan(order: ScanOrder): Promise<Scanned> {
-    this.personal ??= await PersonalCheck.on(this.client);
-    return scan(this.client, order, this.writers, this.personal);
+  scan(order: ScanOrder): Promise<Scanned> {
+    const scanned = this.last.then(() => this.begin(order));
+    this.last = scanned.catch(() => undefined);
+    return scanned;
   }
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private async begin(order: ScanOrder): Promise<Scanned> {
+    this.personal ??= await PersonalCheck.on(this.client);
+    return scan(this.client, order, this.writers, this.personal);
   }
 }
 
