@@ -6,7 +6,7 @@ const [MINUS, COLON, POINT, T, Z, ZERO] = [0x2d, 0x3a, 0x2e, 0x54, 0x5a, 0x30];
 const UUID_CHARACTERS = 36;
 const UUID_BYTES = 16;
 const INSTANT_CHARACTERS = 24;
-const EPOCH = Date.UTC(2000, 0, 1);
+const BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 const DIMENSIONS_ONLY = 12;
 const ITEMS_AT = 20;
 
@@ -18,12 +18,13 @@ export function hexDigit(bytes: Uint8Array, at: number): number {
 export function isItsId(row: CopiedRow, bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from !== UUID_CHARACTERS || row.length(COPIED.id) !== UUID_BYTES) return false;
   let byte = row.start(COPIED.id);
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     if (at === from + 8 || at === from + 13 || at === from + 18 || at === from + 23) {
       if (bytes[at++] !== MINUS) return false;
       continue;
     }
-    const [high, low] = [hexDigit(bytes, at++), hexDigit(bytes, at++)];
+    const high = hexDigit(bytes, at++);
+    const low = hexDigit(bytes, at++);
     if (high < 0 || low < 0 || row.bytes[byte++] !== (high << 4) + low) return false;
   }
   return true;
@@ -37,12 +38,28 @@ export function isItsInstant(row: CopiedRow, bytes: Uint8Array, from: number, to
   if (to - from !== INSTANT_CHARACTERS || row.length(COPIED.occurredAt) !== 8) return false;
   if (bytes[from + 4] !== MINUS || bytes[from + 7] !== MINUS || bytes[from + 10] !== T || bytes[from + 13] !== COLON) return false;
   if (bytes[from + 16] !== COLON || bytes[from + 19] !== POINT || bytes[from + 23] !== Z) return false;
-  const [year, month, day] = [decimal(bytes, from, 4), decimal(bytes, from + 5, 2), decimal(bytes, from + 8, 2)];
-  const [hour, minute, second] = [decimal(bytes, from + 11, 2), decimal(bytes, from + 14, 2), decimal(bytes, from + 17, 2)];
-  if (!(year >= 1970 && year < 2200 && month >= 1 && month <= 12 && day >= 1 && hour < 24 && minute < 60 && second < 60)) return false;
-  const time = Date.UTC(year, month - 1, day, hour, minute, second, decimal(bytes, from + 20, 3));
-  // Not so with a day that its month does not have, nor with what is no number.
-  return time < Date.UTC(year, month, 1) && row.integer(COPIED.occurredAt) === (time - EPOCH) * 1000;
+  const days = daysTo(decimal(bytes, from, 4), decimal(bytes, from + 5, 2), decimal(bytes, from + 8, 2));
+  const hour = decimal(bytes, from + 11, 2);
+  const minute = decimal(bytes, from + 14, 2);
+  const second = decimal(bytes, from + 17, 2);
+  if (!(hour < 24 && minute < 60 && second < 60)) return false;
+  const seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+  return row.integer(COPIED.occurredAt) === (seconds * 1000 + decimal(bytes, from + 20, 3)) * 1000;
+}
+
+/** Days from the first of 2000; NaN of a day that there is not, and of years for which doubles do not count microseconds. */
+function daysTo(year: number, month: number, day: number): number {
+  if (!(year >= 1970 && year < 2200 && month >= 1 && month <= 12 && day >= 1)) return NaN;
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const begin = (BEFORE_MONTH[month - 1] ?? 0) + (leap && month > 2 ? 1 : 0);
+  const end = (BEFORE_MONTH[month] ?? 0) + (leap && month > 1 ? 1 : 0);
+  if (day > end - begin) return NaN;
+  return (year - 2000) * 365 + leapDaysBefore(year) - leapDaysBefore(2000) + begin + day - 1;
+}
+
+function leapDaysBefore(year: number): number {
+  const last = year - 1;
+  return Math.floor(last / 4) - Math.floor(last / 100) + Math.floor(last / 400);
 }
 
 /** Goes through the row's flags, an array in binary: its dimensions, whether it has nulls, its type, its length, where it counts from, its items. */

@@ -16,7 +16,7 @@ const [TRUE, FALSE, NULL] = [Buffer.from('true'), Buffer.from('false'), Buffer.f
 const ESCAPED = Buffer.from('"\\/bfnrt');
 
 /** Longer texts are searched by the library, whose call takes as long as so many steps. */
-const SHORT = 24;
+const SHORT = 64;
 const NOWHERE = 2 ** 30 - 1;
 
 /**
@@ -63,7 +63,7 @@ export class JsonReader {
 
   /** Any value, whatever it says. */
   protected value(depth = DEPTH): boolean {
-    switch (this.bytes[this.at]) {
+    switch (this.bytes[this.at] ?? 0) {
       case QUOTE:
         return this.text(true);
       case OPEN_OBJECT:

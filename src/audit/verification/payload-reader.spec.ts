@@ -61,7 +61,10 @@ function int32(...values: number[]): Buffer {
 
 function textArray(items: string[], from = 1): Buffer {
   if (items.length === 0) return int32(0, 0, 25);
-  return Buffer.concat([int32(1, 0, 25, items.length, from), ...items.flatMap((item) => [int32(Buffer.byteLength(item)), Buffer.from(item)])]);
+  return Buffer.concat([
+    int32(1, 0, 25, items.length, from),
+    ...items.flatMap((item) => [int32(Buffer.byteLength(item)), Buffer.from(item)]),
+  ]);
 }
 
 const reader = new PayloadReader();
@@ -86,7 +89,9 @@ describe('the glance at a payload', () => {
     expect(agrees(JSON.stringify(event))).toBe(true);
     expect(agrees(canonicalJson({ ...event, flags: [] }), { flags: textArray([]) })).toBe(true);
     expect(agrees(canonicalJson({ ...event, actor: { name: 'Käthe' } }), { actorId: null })).toBe(true);
-    expect(agrees(canonicalJson({ ...event, resource: { id: 'Zürich', type: 'thing' } }), { resourceId: Buffer.from('Zürich') })).toBe(true);
+    expect(agrees(canonicalJson({ ...event, resource: { id: 'Zürich', type: 'thing' } }), { resourceId: Buffer.from('Zürich') })).toBe(
+      true,
+    );
   });
 
   it.each<[string, Partial<typeof columns>]>([
@@ -156,6 +161,22 @@ describe('the glance at a payload', () => {
     expect(agrees(payload)).toBe(false);
   });
 
+  it('A4: knows every day of its time, and none besides', () => {
+    const moment = fc.date({ min: new Date('1970-01-01T00:00:00Z'), max: new Date('2199-12-31T23:59:59.999Z'), noInvalidDate: true });
+    const at = (date: Date): Partial<typeof columns> => ({ occurredAt: int64(BigInt(date.getTime() - Date.UTC(2000, 0, 1)) * 1000n) });
+    fc.assert(fc.property(moment, (date) => agrees(plain.replace(AT, date.toISOString()), at(date))));
+    for (const [text, rolled] of [
+      ['2027-02-29', '2027-03-01'],
+      ['2100-02-29', '2100-03-01'],
+      ['2026-04-31', '2026-05-01'],
+      ['2026-13-01', '2027-01-01'],
+      ['2026-03-00', '2026-02-28'],
+    ] as const)
+      expect(agrees(plain.replace(AT, `${text}T00:00:00.000Z`), at(new Date(`${rolled}T00:00:00Z`)))).toBe(false);
+    expect(agrees(plain.replace(AT, '2028-02-29T00:00:00.000Z'), at(new Date('2028-02-29T00:00:00Z')))).toBe(true);
+    expect(agrees(plain.replace(AT, '2026-03-01T24:00:00.000Z'), at(new Date('2026-03-02T00:00:00Z')))).toBe(false);
+  });
+
   it('A4: of what is encrypted it gives the keys, one of each part', () => {
     const personal: Json = [{ data: 'AA==', key: 'k1', of: 'actor' }, { data: 'AA==', of: 'subject' }, { key: 'k2' }];
     const payload = canonicalJson({ ...event, columns: 'digest', personal });
@@ -170,7 +191,11 @@ describe('the glance at a payload', () => {
   it('A4: is never sure where reading all of it says otherwise', () => {
     const bytes = Buffer.from(plain);
     const place = fc.nat({ max: bytes.length - 1 });
-    const noise = fc.constantFrom(...Array.from('"\\,:{}[]0a \n', (c) => Buffer.from(c)), Buffer.from('"action":"x",'), Buffer.from('\\u0061'));
+    const noise = fc.constantFrom(
+      ...Array.from('"\\,:{}[]0a \n', (c) => Buffer.from(c)),
+      Buffer.from('"action":"x",'),
+      Buffer.from('\\u0061'),
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(place, fc.nat({ max: 12 }), noise), { minLength: 1, maxLength: 2 }), (edits) => {
         let payload = bytes;

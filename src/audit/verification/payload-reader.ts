@@ -111,33 +111,19 @@ export class PayloadReader extends JsonReader {
   }
 
   private says({ kind, column }: Wanted): boolean {
-    switch (kind) {
-      case 'actor':
-        return this.object(ACTOR);
-      case 'resource':
-        return this.object(RESOURCE);
-      case 'request':
-        return this.object(REQUEST);
-      case 'flags':
-        return this.areItsFlags();
-      case 'personal':
-        return this.isPersonal();
-    }
+    if (kind === 'actor') return this.object(ACTOR);
+    if (kind === 'resource') return this.object(RESOURCE);
+    if (kind === 'request') return this.object(REQUEST);
+    if (kind === 'flags') return this.areItsFlags();
+    if (kind === 'personal') return this.isPersonal();
     if (!this.plainText()) return false;
-    switch (kind) {
-      case 'text':
-        return this.row.is(column, this.bytes, this.from, this.to);
-      case 'id':
-        return isItsId(this.row, this.bytes, this.from, this.to);
-      case 'at':
-        return isItsInstant(this.row, this.bytes, this.from, this.to);
-      case 'columns':
-        this.digest = this.bytes.toString('utf8', this.from, this.to);
-        return true;
-      case 'key':
-        this.kids.push(this.bytes.toString('utf8', this.from, this.to));
-        return true;
-    }
+    if (kind === 'text') return this.row.is(column, this.bytes, this.from, this.to);
+    if (kind === 'id') return isItsId(this.row, this.bytes, this.from, this.to);
+    if (kind === 'at') return isItsInstant(this.row, this.bytes, this.from, this.to);
+    const text = this.bytes.toString('utf8', this.from, this.to);
+    if (kind === 'key') this.kids.push(text);
+    else this.digest = text;
+    return true;
   }
 
   private areItsFlags(): boolean {
