@@ -71,6 +71,12 @@ export async function asAttacker(database: TestDatabase, ...statements: string[]
   }
 }
 
+/** SQL for the MAC that a writer with this key, base64url, gives to the leaf that is the SQL `leaf`. */
+export function macBy(writerKey: string, leaf: string): string {
+  const [inner, outer] = padsOf(Buffer.from(writerKey, 'base64url')).map((pad) => `'\\x${pad.toString('hex')}'::bytea`);
+  return `sha256(${outer} || sha256(${inner} || ${leaf}))`;
+}
+
 /** So many events with a MAC of this instance, past the trail, which would take minutes for a hundred thousand: made by the database, as sets. */
 export async function recordMany(t: TestApp, count: number): Promise<void> {
   const [inner, outer] = padsOf(t.app.get(KeyStore).auditWriter.export());

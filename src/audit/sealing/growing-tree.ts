@@ -1,4 +1,4 @@
-import { EMPTY_ROOT, HASH_BYTES, nodeHash, type Node, TILE_HEIGHT, TILE_WIDTH } from './merkle.js';
+import { EMPTY_ROOT, foldFull, HASH_BYTES, nodeHash, type Node, TILE_HEIGHT, TILE_WIDTH } from './merkle.js';
 
 /** 256 hashes of one level of the tree; level n counts subtrees of 256^n leaves (C2SP tlog-tiles). */
 export interface Tile {
@@ -47,16 +47,15 @@ export class GrowingTree {
   /** Adds a leaf hash and returns the tiles it completes, the lowest first. */
   push(leaf: Buffer): Tile[] {
     this.size++;
-    const full: Tile[] = [];
-    this.extend(0, leaf, full);
-    let node: Peak = { height: 0, hash: leaf };
-    for (let left = this.peaks.at(-1); left?.height === node.height; left = this.peaks.at(-1)) {
-      this.peaks.pop();
-      node = { height: node.height + 1, hash: nodeHash(left.hash, node.hash) };
-      if (node.height % TILE_HEIGHT === 0) this.extend(node.height / TILE_HEIGHT, node.hash, full);
-    }
-    this.peaks.push(node);
-    return full;
+    return this.join({ height: 0, hash: leaf }, []);
+  }
+
+  /** The same for all the leaves of a tile at once. The tree has to end with a full one. */
+  pushTile(hashes: Buffer): Tile[] {
+    if (this.size % TILE_WIDTH !== 0 || hashes.length !== TILE_WIDTH * HASH_BYTES)
+      throw new RangeError(`A tree of ${this.size} leaves does not go on with a tile.`);
+    this.size += TILE_WIDTH;
+    return this.join({ height: TILE_HEIGHT, hash: foldFull(hashes) }, [{ level: 0, n: this.size / TILE_WIDTH - 1, hashes }]);
   }
 
   get root(): Buffer {
@@ -67,6 +66,18 @@ export class GrowingTree {
   /** The tile that is not full yet; empty when the level has none. */
   edge(level: number): readonly Buffer[] {
     return this.edges[level] ?? [];
+  }
+
+  private join(added: Peak, full: Tile[]): Tile[] {
+    let node = added;
+    this.extend(node.height / TILE_HEIGHT, node.hash, full);
+    for (let left = this.peaks.at(-1); left?.height === node.height; left = this.peaks.at(-1)) {
+      this.peaks.pop();
+      node = { height: node.height + 1, hash: nodeHash(left.hash, node.hash) };
+      if (node.height % TILE_HEIGHT === 0) this.extend(node.height / TILE_HEIGHT, node.hash, full);
+    }
+    this.peaks.push(node);
+    return full;
   }
 
   private extend(level: number, hash: Buffer, full: Tile[]): void {

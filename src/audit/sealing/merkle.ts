@@ -13,25 +13,56 @@ export function leafHashHex(data: string): string {
   return hash('sha256', `\0${data}`, 'hex');
 }
 
-const pair = Buffer.alloc(1 + 2 * HASH_BYTES, 1);
+const PAIR_BYTES = 1 + 2 * HASH_BYTES;
+const pair = Buffer.alloc(PAIR_BYTES, 1);
+
+/**
+ * SHA-256 as a text of 32 characters, each one a byte ('latin1'): Node makes it in a third of the time that a Buffer of its own takes, which
+ * tells where every event there is gets hashed.
+ */
+export function sha256(data: Buffer): string {
+  return hash('sha256', data, 'binary');
+}
+
+/** Whether these bytes, each of them a character of `text`, lie there. */
+export function lies(text: string, bytes: Buffer, at: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false;
+  return true;
+}
 
 /** SHA-256(0x01 ‖ left ‖ right): the hash of two subtrees (RFC 6962 §2.1). */
 export function nodeHash(left: Buffer, right: Buffer): Buffer {
   left.copy(pair, 1, 0, HASH_BYTES);
   right.copy(pair, 1 + HASH_BYTES, 0, HASH_BYTES);
-  return hash('sha256', pair, 'buffer');
+  return Buffer.from(sha256(pair), 'latin1');
 }
 
 /** The root over a power of two of hashes that lie behind each other in `hashes`. */
 export function foldFull(hashes: Buffer): Buffer {
-  let row = hashes;
-  while (row.length > HASH_BYTES) {
-    const above = Buffer.alloc(row.length / 2);
-    for (let at = 0; at < above.length; at += HASH_BYTES)
-      nodeHash(row.subarray(2 * at, 2 * at + HASH_BYTES), row.subarray(2 * at + HASH_BYTES, 2 * (at + HASH_BYTES))).copy(above, at);
+  const width = hashes.length / HASH_BYTES;
+  if (width < 1 || !Number.isInteger(Math.log2(width))) throw new Error('There is a root over a power of two of hashes only.');
+  if (width === 1) return hashes;
+  let row = rowOf(width / 2);
+  for (const [i, below] of row.entries()) hashes.copy(below, 1, i * 2 * HASH_BYTES, (i + 1) * 2 * HASH_BYTES);
+  while (row.length > 1) {
+    const above = rowOf(row.length / 2);
+    for (let i = 0; i < row.length; i += 2) {
+      const [left, right, parent] = [row[i], row[i + 1], above[i / 2]];
+      if (!left || !right) continue;
+      parent?.write(sha256(left), 1, 'latin1');
+      parent?.write(sha256(right), 1 + HASH_BYTES, 'latin1');
+    }
     row = above;
   }
-  if (row.length !== HASH_BYTES) throw new Error('There is no root over no hashes.');
+  return Buffer.from(sha256(row[0] ?? pair), 'latin1');
+}
+
+const rows = new Map<number, Buffer[]>();
+
+/** So many pairs of hashes with the byte that comes before each, to be written over: a level of a tile has always as many. */
+function rowOf(pairs: number): Buffer[] {
+  const row = rows.get(pairs) ?? Array.from({ length: pairs }, () => Buffer.alloc(PAIR_BYTES, 1));
+  rows.set(pairs, row);
   return row;
 }
 

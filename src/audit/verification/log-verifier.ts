@@ -1,10 +1,11 @@
 import { GrowingTree, slice, type Tile } from '../sealing/growing-tree.js';
-import { HASH_BYTES, TILE_WIDTH } from '../sealing/merkle.js';
+import { TILE_WIDTH } from '../sealing/merkle.js';
 import { type Finding, found } from './finding.js';
 import { type LogCheckpoints, type Mark } from './log-checkpoints.js';
 import { type LogHead, type LogSource, type PeriodRow } from './log-source.js';
+import { Piece } from './piece.js';
 import { type RemovedMonths } from './removed-months.js';
-import { type Scanned } from './scan.js';
+import { type Scanned, type ScanOrder } from './scanned.js';
 import { type Scanner } from './scanner.js';
 
 /** Events in one piece of work; a multiple of what a tile holds. */
@@ -19,12 +20,6 @@ export interface LogReport {
   /** Rows that were read, and the bytes of their payloads. */
   events: number;
   bytes: number;
-}
-
-interface Piece {
-  from: number;
-  to: number;
-  scanned: Promise<Scanned> | undefined;
 }
 
 /**
@@ -74,30 +69,42 @@ export class LogVerifier {
     return { ...this.report, unsealed: end - sealed, checkpoints: this.checkpoints.count };
   }
 
-  /** Pieces in order; with several workers, some are read ahead. */
+  /** Pieces in order; some are read ahead. */
   private async *pieces(end: number): AsyncGenerator<Piece> {
-    const ahead: Piece[] = [];
+    const ahead: Promise<Piece>[] = [];
     // What no full tile holds is a piece of its own: it is always read.
     const tail = Math.floor(end / TILE_WIDTH) * TILE_WIDTH;
     for (let from = 0; from < end;) {
       const to = from < tail ? Math.min(from + UNIT, tail) : end;
-      ahead.push(await this.begin(from, to, to === end));
+      const { coming } = await this.begin(from, to, to === end);
+      // Whoever awaits it hears of a failure; until then nobody does.
+      coming.catch(() => undefined);
+      ahead.push(coming);
       from = to;
       if (ahead.length < this.scanner.width) continue;
-      const piece = ahead.shift();
+      const piece = await ahead.shift();
       if (piece) yield piece;
     }
-    yield* ahead;
+    for (const piece of ahead) yield await piece;
   }
 
-  private async begin(from: number, to: number, last: boolean): Promise<Piece> {
+  /** What lies in tables of its own is read first, before the rows keep the connection busy. */
+  private async begin(from: number, to: number, last: boolean): Promise<{ coming: Promise<Piece> }> {
+    const { class: ofClass } = this.head;
+    const tiles = await this.source.tiles(ofClass, 0, from / TILE_WIDTH, Math.floor(to / TILE_WIDTH));
+    const kept = await this.source.leaves(ofClass, from, to);
     const needed = (from < this.range.to && to > this.range.from) || to % TILE_WIDTH !== 0;
-    if (!needed) return { from, to, scanned: undefined };
+    if (!needed) return { coming: Promise.resolve(new Piece(from, to, undefined, tiles, kept)) };
+    const scanned = this.scanner.scan(await this.orderOf(from, to, last));
+    return { coming: scanned.then((part) => new Piece(from, to, part, tiles, kept)) };
+  }
+
+  private async orderOf(from: number, to: number, last: boolean): Promise<ScanOrder> {
     const { class: ofClass, name: log, size } = this.head;
     const low = await this.source.before(ofClass, from);
     // Behind the last event there may be some that nobody sealed.
     const high = last ? undefined : await this.source.holding(ofClass, to);
-    const order = {
+    return {
       class: ofClass,
       log,
       from,
@@ -109,38 +116,50 @@ export class LogVerifier {
       fromHeldAt: (await this.source.holding(ofClass, from))?.at ?? null,
       toAfter: (await this.source.before(ofClass, to))?.at ?? null,
     };
-    const scanned = this.scanner.scan(order);
-    // Whoever awaits it hears of a failure; until then nobody does.
-    scanned.catch(() => undefined);
-    return { from, to, scanned };
   }
 
-  private async take({ from, to, scanned }: Piece): Promise<void> {
-    const part = await scanned;
-    const tiles = await this.source.tiles(this.head.class, 0, from / TILE_WIDTH, Math.floor(to / TILE_WIDTH));
-    const kept = await this.source.leaves(this.head.class, from, to);
-    if (part) this.note(part);
-    const leaves = part && Buffer.from(part.leaves.buffer);
-    let [run, stop] = [0, 0];
-    for (let at = from; at < to; at++) {
-      const n = Math.floor(at / TILE_WIDTH);
-      const tile = tiles.get(n);
-      const stored = tile ? slice(tile, at % TILE_WIDTH, 1) : kept.get(at);
+  private async take(piece: Piece): Promise<void> {
+    if (piece.scanned) this.note(piece.scanned);
+    for (let at = piece.from; at < piece.to;) {
+      const tile = this.byTiles || this.lost ? undefined : piece.wholeTile(at);
+      const end = Math.min(at + TILE_WIDTH, piece.to);
+      if (tile) await this.takeTile(piece, at, tile);
+      else await this.takeLeaves(piece, at, end);
+      at = end;
+    }
+  }
+
+  /** Leaves of which nothing is in doubt. */
+  private async takeTile(piece: Piece, from: number, tile: Buffer): Promise<void> {
+    const end = from + TILE_WIDTH;
+    let full: Tile[] = [];
+    for (let at = from; at < end;) {
+      if ((this.mark?.size ?? Infinity) <= at) await this.marksHere();
+      const next = Math.min(end, this.mark?.size ?? end);
+      for (const instant of piece.instantsBefore(next)) this.begins(instant);
+      if (next - at === TILE_WIDTH) full = this.tree.pushTile(tile);
+      else for (let i = at; i < next; i++) full = this.tree.push(slice(tile, i - from, 1));
+      at = next;
+    }
+    await this.checkTiles(full, undefined, piece.tiles);
+  }
+
+  private async takeLeaves(piece: Piece, from: number, end: number): Promise<void> {
+    for (let at = from; at < end; at++) {
       if ((this.mark?.size ?? Infinity) <= this.tree.size) await this.marksHere();
-      while (part && run < part.instants.length && (part.instants[run]?.seq ?? 0) <= at) this.begins(part.instants[run++]);
-      while (part && stop < part.missing.length && (part.missing[stop]?.[1] ?? 0) <= at) stop++;
-      const gone = !part || at >= (part.missing[stop]?.[0] ?? Infinity);
-      const leaf = gone ? stored : leaves?.subarray((at - from) * HASH_BYTES, (at - from + 1) * HASH_BYTES);
+      for (const instant of piece.instantsBefore(at + 1)) this.begins(instant);
+      const leaf = piece.leaf(at);
       // Without this leaf there is no tree to go on with.
       if (!leaf) this.lost = this.diverged = true;
       if (!leaf || this.lost) continue;
+      const stored = piece.stored(at);
       if (stored && !stored.equals(leaf)) {
         this.byTiles ??= this.tree.clone();
         this.suspects.push(at);
       }
       const full = this.tree.push(leaf);
       const fullByTiles = this.byTiles?.push(stored ?? leaf);
-      await this.checkTiles(full, fullByTiles, tiles);
+      await this.checkTiles(full, fullByTiles, piece.tiles);
     }
   }
 
@@ -153,9 +172,7 @@ export class LogVerifier {
   }
 
   /** Rows from here on were sealed at this instant: later than every checkpoint before them, in the month that holds them. */
-  private begins(instant: { seq: number; at: string } | undefined): void {
-    if (!instant) return;
-    const { seq, at } = instant;
+  private begins({ seq, at }: { seq: number; at: string }): void {
     if (at <= this.markTime)
       this.say('event_backdated', `Event ${seq} of ${this.head.name} says it was sealed before the checkpoint that came before it.`, seq);
     const period = this.periods.find(({ firstSeq, lastSeq }) => seq >= firstSeq && seq <= lastSeq);

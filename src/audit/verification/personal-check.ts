@@ -1,10 +1,17 @@
 import { type ClientBase } from 'pg';
 import { commitmentTo, plainIp } from '../personal/personal-members.js';
 import { type Finding, found } from './finding.js';
-import { CLIENT_IP, type Commitment, type LoggedRow } from './projection.js';
+import { type Commitment } from './projection.js';
 
 /** The event of an erasure; its detail names the keys. */
 const ERASED = 'audit.subject_erased';
+
+/** What lies beside the payload of an event that has something personal encrypted. */
+export interface Beside {
+  clientIp: string | null;
+  names: string | null;
+  salt: Buffer | null;
+}
 
 /** Compares what lies beside a payload with what the payload has sealed of it, without any key. */
 export class PersonalCheck {
@@ -24,13 +31,12 @@ export class PersonalCheck {
   }
 
   /** Whether the columns are what was sealed. They may be empty only where the key of somebody in the event was destroyed. */
-  holds({ names, salt, columns }: LoggedRow, commitment: Commitment | undefined): boolean {
+  holds({ clientIp, names, salt }: Beside, commitment: Commitment | undefined): boolean {
     if (!commitment) return names === null && salt === null;
-    const clientIp = columns[CLIENT_IP] ?? null;
     if (names === null && salt === null && clientIp === null) return commitment.kids.some((kid) => this.destroyed.has(kid));
     if (salt === null) return false;
     const said = { clientIp: clientIp === null ? null : plainIp(clientIp), names };
-    return commitmentTo(Buffer.from(salt.slice(2), 'hex'), said) === commitment.digest;
+    return commitmentTo(salt, said) === commitment.digest;
   }
 }
 

@@ -1,20 +1,17 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
+import { type Heads } from './scanned.js';
 
 /** A row of the log as the server prints it, time zone UTC. */
 export interface LoggedRow {
-  seq: string;
-  sealedAt: string;
+  seq: number;
   id: string;
-  xid: string;
   payload: string;
-  leaf: string;
-  mac: string;
-  /** The columns that repeat what the payload says, in the order of `PROJECTED`. */
-  columns: (string | null)[];
   /** What lies beside the payload of an event that has something personal encrypted; the salt in hex as the server prints it. */
   names: string | null;
   salt: string | null;
+  /** The columns that repeat what the payload says, in the order of `PROJECTED`. */
+  columns: (string | null)[];
 }
 
 /** Where `client_ip` stands among `PROJECTED`. */
@@ -35,8 +32,8 @@ export const PROJECTED = [
   'flags',
 ] as const;
 
-export const LOGGED_ROW = `l.seq, l.sealed_at, l.id, l.xid, l.payload, l.leaf, l.emit_mac, l.names, l.salt, l.occurred_at, l.actor_id, l.action, l.category, l.severity,
-  l.outcome, l.resource_type, l.resource_id, host(l.client_ip), l.correlation_id, l.flags`;
+export const LOGGED_ROW = `l.seq, l.id, l.payload, l.names, l.salt, l.occurred_at, l.actor_id, l.action, l.category, l.severity, l.outcome,
+  l.resource_type, l.resource_id, host(l.client_ip), l.correlation_id, l.flags`;
 
 /**
  * What the columns should say, by the server's own conversions. Written out here although the database has a function for it: who can
@@ -132,4 +129,12 @@ export function expectedColumns(
     columns: [at, ...texts.map((text) => text ?? null), `{${flags.join(',')}}`],
     commitment: commitmentOf(event),
   };
+}
+
+export const CHECKPOINTED = 'audit.checkpointed';
+
+/** What an audit.checkpointed event says of the logs. */
+export function headsIn(payload: string): Heads | undefined {
+  const event = JSON.parse(payload) as { detail?: { heads?: Heads } };
+  return event.detail?.heads;
 }

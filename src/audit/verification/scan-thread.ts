@@ -2,19 +2,26 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Client } from 'pg';
 import { WriterMac } from '../sealing/writer-mac.js';
-import { scan, type ScanOrder } from './scan.js';
+import { PersonalCheck } from './personal-check.js';
+import { scan } from './scan.js';
+import { type ScanOrder } from './scanned.js';
 import { type ScanThreadAnswer, type ScanThreadData } from './scanner.js';
 import { beginSnapshot } from './snapshot.js';
 
 const { url, snapshot, writers } = workerData as ScanThreadData;
 const client = new Client({ connectionString: url, application_name: 'cadastre audit verify' });
 const macs = new WriterMac(writers);
-const ready = client.connect().then(() => beginSnapshot(client, snapshot));
+const ready = begin();
+
+async function begin(): Promise<PersonalCheck> {
+  await client.connect();
+  await beginSnapshot(client, snapshot);
+  return PersonalCheck.on(client);
+}
 
 async function answer(order: ScanOrder): Promise<ScanThreadAnswer> {
   try {
-    await ready;
-    return { scanned: await scan(client, order, macs) };
+    return { scanned: await scan(client, order, macs, await ready) };
   } catch (error) {
     return { failed: error instanceof Error ? error.message : String(error) };
   }

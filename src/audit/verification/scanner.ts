@@ -2,7 +2,9 @@ import { type KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { type ClientBase } from 'pg';
 import { type WriterMac } from '../sealing/writer-mac.js';
-import { scan, type Scanned, type ScanOrder } from './scan.js';
+import { PersonalCheck } from './personal-check.js';
+import { scan } from './scan.js';
+import { type Scanned, type ScanOrder } from './scanned.js';
 
 /** Reads parts of logs. */
 export interface Scanner {
@@ -12,9 +14,12 @@ export interface Scanner {
   close(): Promise<void>;
 }
 
-/** One part at a time, on the caller's connection. */
+/** On the caller's connection, one part after another: the server reads the next one while the tree grows by what the last one held. */
 export class LocalScanner implements Scanner {
-  readonly width = 1;
+  readonly width = 2;
+
+  private personal: PersonalCheck | undefined;
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly client: ClientBase,
@@ -22,11 +27,18 @@ export class LocalScanner implements Scanner {
   ) {}
 
   scan(order: ScanOrder): Promise<Scanned> {
-    return scan(this.client, order, this.writers);
+    const scanned = this.last.then(() => this.begin(order));
+    this.last = scanned.catch(() => undefined);
+    return scanned;
   }
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private async begin(order: ScanOrder): Promise<Scanned> {
+    this.personal ??= await PersonalCheck.on(this.client);
+    return scan(this.client, order, this.writers, this.personal);
   }
 }
 
