@@ -33,6 +33,16 @@ export function zstdFrame(content: Buffer, level = LEVEL): Buffer {
   return Buffer.concat([compress(content, level), digest]);
 }
 
+/**
+ * The content of one frame with its digest and nothing else. Throws `storage_corrupt`. How large the content is, the frame says: it has to be known
+ * as one of ours before.
+ */
+export function zstdContent(frame: Buffer): Buffer {
+  const end = frame.length - DIGEST_BYTES - 8;
+  if (end < 0) throw storageCorrupt('What is stored is no whole zstd stream.');
+  return digested(contentOf(frame.subarray(0, end)), frame.subarray(end));
+}
+
 async function* compressed(content: Readable, level: number): AsyncGenerator<Buffer> {
   const incoming = new Incoming(content);
   for (let frames = 0; ; frames++) {
@@ -48,13 +58,18 @@ async function* decompressed(content: Readable): AsyncGenerator<Buffer> {
     if (frames > 0 && (await incoming.ended())) return;
     const frame = await wholeFrame(incoming);
     const digest = await incoming.exactly(8 + DIGEST_BYTES);
-    if (digest.readUInt32LE(0) !== DIGEST_MAGIC || digest.readUInt32LE(4) !== DIGEST_BYTES)
-      throw storageCorrupt('A zstd frame without its digest is none of ours.');
-    const part = contentOf(frame);
-    if (!hash('sha256', part, 'buffer').equals(digest.subarray(8)))
-      throw storageCorrupt('What is stored does not have the digest that was stored with it.');
+    const part = digested(contentOf(frame), digest);
     if (part.length > 0) yield part;
   }
+}
+
+/** The content, when that is its digest. */
+function digested(content: Buffer, digest: Buffer): Buffer {
+  if (digest.readUInt32LE(0) !== DIGEST_MAGIC || digest.readUInt32LE(4) !== DIGEST_BYTES)
+    throw storageCorrupt('A zstd frame without its digest is none of ours.');
+  if (!hash('sha256', content, 'buffer').equals(digest.subarray(8)))
+    throw storageCorrupt('What is stored does not have the digest that was stored with it.');
+  return content;
 }
 
 function contentOf(frame: Buffer): Buffer {

@@ -1,0 +1,12 @@
+/** A thread for the frames of archives: compresses and proves one after another. */
+import { parentPort } from 'node:worker_threads';
+import { type FrameOrder, pack, prove } from './frame-work.js';
+
+parentPort?.on('message', (order: FrameOrder) => {
+  if ('prove' in order) parentPort?.postMessage(prove(order.prove));
+  else {
+    const packed = pack(order.pack);
+    // The memory of the lines goes back to whoever fills it; that of the frame is copied, since it may be a part of something.
+    parentPort?.postMessage(packed, [packed.content.buffer as ArrayBuffer]);
+  }
+});
