@@ -12,7 +12,7 @@ import { TrustedKeys } from '../verification/trusted-keys.js';
 import { ArchiveRepository, type Month } from './archive.repository.js';
 import { ArchiveSettings } from './archive-settings.js';
 import { type ArchivedEvent } from './event-line.js';
-import { FrameThreads } from './frame-threads.js';
+import { FrameThreads, THREADS } from './frame-threads.js';
 import { bufferOf, type Proved } from './frame-work.js';
 import { LineReader, NoEventLine } from './line-reader.js';
 import { archiveOrigin, type ArchiveFrame, type ArchiveManifest, parseManifest } from './manifest.js';
@@ -20,8 +20,6 @@ import { StoredFrames } from './stored-frames.js';
 
 /** Of an object, at once. */
 const FETCHED = 4 << 20;
-/** Threads that prove what is read, each with a frame under way and one that waits. */
-const THREADS = 2;
 
 /** Reads archives, and believes them nothing. */
 @Injectable()
@@ -130,7 +128,7 @@ export class Archives {
   ): AsyncGenerator<{ told: ArchiveFrame; leaves: Buffer; lines: Buffer | undefined }> {
     const { stream } = await store.get(manifest.object.key);
     const stored = new StoredFrames(stream, manifest);
-    const threads = new FrameThreads(manifest.bytes, THREADS);
+    const threads = new FrameThreads(manifest.bytes);
     const proving: { told: ArchiveFrame; answer: Promise<Proved> }[] = [];
     const next = async (): Promise<{ told: ArchiveFrame; leaves: Buffer; lines: Buffer | undefined }[]> => {
       const first = proving.shift();
@@ -142,6 +140,7 @@ export class Archives {
     try {
       for await (const { frame, told } of stored.all()) {
         proving.push({ told, answer: threads.prove({ frame, told, lines: withLines }) });
+        // Each thread has one under way and one that waits.
         if (proving.length > 2 * THREADS) yield* await next();
       }
       while (proving.length > 0) yield* await next();

@@ -55,11 +55,18 @@ export async function* copiedRows(client: ClientBase, ofClass: number, period: s
 
 /** One row after another, read where it lies: what is said of the present one counts until the next. */
 export class CopiedRows {
-  bytes: Buffer = Buffer.allocUnsafe(BEGINNING);
+  /** Where the present one begins and ends. */
+  from = 0;
+  to = 0;
   private at = 0;
-  private length = 0;
   private readonly starts = new Int32Array(COLUMNS);
   private readonly ends = new Int32Array(COLUMNS);
+
+  /** Rows in the first bytes of some memory, or those to come. */
+  constructor(
+    public bytes: Buffer = Buffer.allocUnsafe(BEGINNING),
+    private length = 0,
+  ) {}
 
   add(chunk: Buffer): void {
     // Whatever is no whole row yet moves to the front; the memory stays the same.
@@ -93,7 +100,7 @@ export class CopiedRows {
       starts[column] = at;
       ends[column] = size < 0 ? -1 : (at += size);
     }
-    this.at = at;
+    [this.from, this.to, this.at] = [this.at, at, at];
     return true;
   }
 

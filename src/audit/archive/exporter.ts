@@ -1,14 +1,12 @@
-import { hash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { type ClientBase } from 'pg';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { type GrowingTree } from '../sealing/growing-tree.js';
 import { LogTrees } from '../sealing/log-trees.js';
 import { type Month } from './archive.repository.js';
 import { ArchiveSettings } from './archive-settings.js';
-import { COLUMN, copiedRows, type CopiedRows } from './copied-rows.js';
+import { COLUMN, copiedRows } from './copied-rows.js';
 import { FrameFile } from './frame-file.js';
 import { type ArchiveFrame } from './manifest.js';
 import { ArchiveSummary } from './summary.js';
@@ -39,10 +37,10 @@ export class Exporter {
     const tree = await this.trees.before(month);
     await mkdir(this.settings.spool, { recursive: true, mode: 0o700 });
     const file = path.join(this.settings.spool, `${month.log}-${month.period}-${month.fence}.jsonl.zst`);
-    const frames = await FrameFile.open(file, month.bytes);
+    const frames = await FrameFile.open(file, month.bytes, (leaf) => tree.push(leaf));
     try {
-      const { summary, dense } = await this.work.withClient((client) => this.copied(client, month, tree, frames));
-      return { file, ...(await frames.end()), summary, root: tree.root, dense };
+      const told = await this.work.withClient((client) => this.copied(client, month, frames));
+      return { file, ...told, ...(await frames.end()), root: tree.root };
     } catch (error) {
       await rm(file, { force: true });
       throw error;
@@ -51,12 +49,7 @@ export class Exporter {
     }
   }
 
-  private async copied(
-    client: ClientBase,
-    month: Month,
-    tree: GrowingTree,
-    frames: FrameFile,
-  ): Promise<Pick<Exported, 'summary' | 'dense'>> {
+  private async copied(client: ClientBase, month: Month, frames: FrameFile): Promise<Pick<Exported, 'summary' | 'dense'>> {
     const summary = new ArchiveSummary(month.rows);
     let next = month.firstSeq;
     let dense = true;
@@ -68,16 +61,8 @@ export class Exporter {
         summary.add(row);
         const full = frames.add(row);
         if (full) await full;
-        tree.push(leafHashOf(row));
       }
     }
     return { summary: summary.told(), dense: dense && next === month.lastSeq + 1 };
   }
-}
-
-/** Of the payload that was written, and where it lies: the byte before it is the last one of its length, which was read. */
-function leafHashOf(row: CopiedRows): Buffer {
-  const before = row.start(COLUMN.payload) - 1;
-  row.bytes[before] = 0;
-  return hash('sha256', row.bytes.subarray(before, row.end(COLUMN.payload)), 'buffer');
 }

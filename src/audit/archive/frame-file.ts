@@ -1,24 +1,23 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type CopiedRows, COLUMN } from './copied-rows.js';
-import { FrameThreads } from './frame-threads.js';
-import { type Packed } from './frame-work.js';
-import { LineWriter } from './line-writer.js';
+import { HASH_BYTES } from '../sealing/merkle.js';
+import { COLUMN, type CopiedRows } from './copied-rows.js';
+import { FrameThreads, THREADS } from './frame-threads.js';
+import { bufferOf, type Packed } from './frame-work.js';
 import { type ArchiveFrame } from './manifest.js';
 
-/** Of lines. A reader has to hold a whole frame, and can begin at each. */
+/** Of rows as they are copied. A reader has to hold a whole frame, and can begin at each. */
 const FRAME_BYTES = 1 << 20;
 const FRAME_ROWS = 4096;
-/** Frames that are compressed or wait for it while the next one is filled. */
-const UNDER_WAY = 2;
 
-/** Lines on their way into a file, by the frame. However many there are, the memory is that of a few frames, used again and again. */
+/** Rows on their way into a file, by the frame. However many there are, the memory is that of a few frames, used again and again. */
 export class FrameFile {
-  private writer = new LineWriter(Buffer.allocUnsafeSlow(FRAME_BYTES));
-  private rows = 0;
+  private rows: Buffer = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  private length = 0;
+  private count = 0;
   private first = 0;
   private offset = 0;
-  private readonly packed: Promise<{ answer: Packed; frame: Pick<ArchiveFrame, 'firstSeq' | 'rows'> }>[] = [];
+  private readonly packing: { firstSeq: number; rows: number; answer: Promise<Packed> }[] = [];
   private readonly free: Uint8Array[] = [];
   private readonly frames: ArchiveFrame[] = [];
   private readonly whole = createHash('sha256');
@@ -26,30 +25,31 @@ export class FrameFile {
   private constructor(
     private readonly file: FileHandle,
     private readonly threads: FrameThreads,
+    private readonly sealed: (leaf: Buffer) => void,
   ) {}
 
-  /** `bytes` are those of the payloads to come. Whoever opens it closes it. */
-  static async open(path: string, bytes: number): Promise<FrameFile> {
-    return new FrameFile(await open(path, 'w', 0o600), new FrameThreads(bytes, 1));
+  /** `bytes` are those of the payloads to come; `sealed` is given the hash of each event as it was written. Whoever opens it closes it. */
+  static async open(path: string, bytes: number, sealed: (leaf: Buffer) => void): Promise<FrameFile> {
+    return new FrameFile(await open(path, 'w', 0o600), new FrameThreads(bytes), sealed);
   }
 
   /** A promise only when there is something to wait for. */
   add(row: CopiedRows): Promise<void> | undefined {
-    const most = LineWriter.most(row);
-    const full = this.rows === FRAME_ROWS || (this.rows > 0 && this.writer.length + most > this.writer.bytes.length);
+    const size = row.to - row.from;
+    const full = this.count === FRAME_ROWS || (this.count > 0 && this.length + size > FRAME_BYTES);
     if (full) return this.pack().then(() => this.add(row));
     // Of no event that was recorded, but of one that somebody put there.
-    if (most > this.writer.bytes.length) this.writer = new LineWriter(Buffer.allocUnsafeSlow(most));
-    if (this.rows === 0) this.first = row.integer(COLUMN.seq);
-    this.rows++;
-    this.writer.write(row);
+    if (size > this.rows.length) this.rows = Buffer.allocUnsafeSlow(size);
+    if (this.count === 0) this.first = row.integer(COLUMN.seq);
+    this.count++;
+    this.length += row.bytes.copy(this.rows, this.length, row.from, row.to);
     return undefined;
   }
 
   /** All of it is in the file then. */
   async end(): Promise<{ bytes: number; sha256: string; frames: ArchiveFrame[] }> {
-    if (this.rows > 0) await this.pack();
-    while (this.packed.length > 0) await this.write();
+    if (this.count > 0) await this.pack();
+    while (this.packing.length > 0) await this.write();
     return { bytes: this.offset, sha256: this.whole.digest('hex'), frames: this.frames };
   }
 
@@ -59,24 +59,24 @@ export class FrameFile {
   }
 
   private async pack(): Promise<void> {
-    const { bytes, length } = this.writer;
-    const frame = { firstSeq: this.first, rows: this.rows };
-    this.packed.push(this.threads.pack({ content: bytes, length }).then((answer) => ({ answer, frame })));
-    this.packed.at(-1)?.catch(() => undefined);
-    this.rows = 0;
-    if (this.packed.length > UNDER_WAY) await this.write();
+    const { rows, length, first, count } = this;
+    this.packing.push({ firstSeq: first, rows: count, answer: this.threads.pack({ rows, length }) });
+    // Each thread has one under way and one that waits.
+    if (this.packing.length > 2 * THREADS) await this.write();
     const free = this.free.pop();
-    this.writer = new LineWriter(free ? Buffer.from(free.buffer) : Buffer.allocUnsafeSlow(FRAME_BYTES));
+    this.rows = free ? bufferOf(free) : Buffer.allocUnsafeSlow(FRAME_BYTES);
+    [this.length, this.count] = [0, 0];
   }
 
   private async write(): Promise<void> {
-    const next = await this.packed.shift();
+    const next = this.packing.shift();
     if (!next) return;
-    const { frame, sha256, content } = next.answer;
+    const { frame, sha256, leaves, rows } = await next.answer;
+    for (let at = 0; at < leaves.length; at += HASH_BYTES) this.sealed(bufferOf(leaves.subarray(at, at + HASH_BYTES)));
     await this.file.writeFile(frame);
     this.whole.update(frame);
-    this.frames.push({ ...next.frame, offset: this.offset, bytes: frame.length, sha256 });
+    this.frames.push({ firstSeq: next.firstSeq, rows: next.rows, offset: this.offset, bytes: frame.length, sha256 });
     this.offset += frame.length;
-    if (content.length === FRAME_BYTES) this.free.push(content);
+    if (rows.length === FRAME_BYTES) this.free.push(rows);
   }
 }

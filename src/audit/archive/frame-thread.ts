@@ -6,7 +6,7 @@ parentPort?.on('message', (order: FrameOrder) => {
   if ('prove' in order) parentPort?.postMessage(prove(order.prove));
   else {
     const packed = pack(order.pack);
-    // The memory of the lines goes back to whoever fills it; that of the frame is copied, since it may be a part of something.
-    parentPort?.postMessage(packed, [packed.content.buffer as ArrayBuffer]);
+    // The memory of the rows goes back to whoever fills it; the rest is copied, since it may be a part of something.
+    parentPort?.postMessage(packed, [packed.rows.buffer as ArrayBuffer]);
   }
 });

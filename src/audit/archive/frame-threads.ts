@@ -8,7 +8,9 @@ const THREAD = new URL(
 );
 /** A thread costs more than these take. */
 const SMALL_BYTES = 16 << 20;
-/** It has no use for more; what it compresses does not lie there. */
+/** Each takes every other frame. */
+export const THREADS = 2;
+/** They have no use for more; what they work on does not lie there. */
 const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
 
 /** Works on the frames of an archive beside the thread that serves requests, or right there when there is little to do. */
@@ -17,12 +19,12 @@ export class FrameThreads {
   private turn = 0;
 
   /** For so many bytes of payloads. Whoever opens it closes it. */
-  constructor(bytes: number, most: number) {
-    this.threads = Array.from({ length: bytes < SMALL_BYTES ? 0 : most }, () => new FrameThread());
+  constructor(bytes: number) {
+    this.threads = Array.from({ length: bytes < SMALL_BYTES ? 0 : THREADS }, () => new FrameThread());
   }
 
   pack(packing: Packing): Promise<Packed> {
-    return this.next()?.ask<Packed>({ pack: packing }, packing.content.buffer as ArrayBuffer) ?? Promise.resolve(pack(packing));
+    return this.next()?.ask<Packed>({ pack: packing }, packing.rows.buffer as ArrayBuffer) ?? Promise.resolve(pack(packing));
   }
 
   prove(proving: Proving): Promise<Proved> {

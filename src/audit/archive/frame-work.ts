@@ -2,21 +2,25 @@ import { hash } from 'node:crypto';
 import { AppError } from '../../kernel/app-error.js';
 import { zstdContent, zstdFrame } from '../../platform/storage/codecs/zstd.js';
 import { HASH_BYTES } from '../sealing/merkle.js';
+import { COLUMN, CopiedRows } from './copied-rows.js';
 import { LineReader, NoEventLine } from './line-reader.js';
+import { LineWriter } from './line-writer.js';
 import { type ArchiveFrame } from './manifest.js';
 
 const LEVEL = 3;
 
-/** Lines to be compressed: the first `length` bytes of `content`, which comes back for the next. */
+/** Rows as they were copied: the first `length` bytes of `rows`, which comes back for the next. */
 export interface Packing {
-  content: Uint8Array;
+  rows: Uint8Array;
   length: number;
 }
 
+/** Their lines as a frame of an archive, and the hash of each event as it stands in them. */
 export interface Packed {
   frame: Uint8Array;
   sha256: string;
-  content: Uint8Array;
+  leaves: Uint8Array;
+  rows: Uint8Array;
 }
 
 /** A frame that was read, and what its manifest says of it. */
@@ -32,9 +36,25 @@ export type Proved = { leaves: Uint8Array; lines: Uint8Array | undefined } | { b
 
 export type FrameOrder = { pack: Packing } | { prove: Proving };
 
-export function pack({ content, length }: Packing): Packed {
-  const frame = zstdFrame(bufferOf(content).subarray(0, length), LEVEL);
-  return { frame, sha256: hash('sha256', frame, 'hex'), content };
+const writer = new LineWriter();
+
+export function pack({ rows, length }: Packing): Packed {
+  const row = new CopiedRows(bufferOf(rows), length);
+  const leaves: Buffer[] = [];
+  writer.begin();
+  while (row.next()) {
+    writer.write(row);
+    leaves.push(leafHashOf(row));
+  }
+  const frame = zstdFrame(writer.lines, LEVEL);
+  return { frame, sha256: hash('sha256', frame, 'hex'), leaves: Buffer.concat(leaves), rows };
+}
+
+/** Of the payload that was written, where it lies: the byte before it is the last one of its length, which was read. */
+function leafHashOf(row: CopiedRows): Buffer {
+  const before = row.start(COLUMN.payload) - 1;
+  row.bytes[before] = 0;
+  return hash('sha256', row.bytes.subarray(before, row.end(COLUMN.payload)), 'buffer');
 }
 
 const reader = new LineReader(Buffer.alloc(0));

@@ -4,6 +4,7 @@ import { InstantText } from './instant-text.js';
 
 /** What stands around the members, and members of a fixed size, with room to spare. */
 const BESIDES = 400;
+const BEGINNING = 2 << 20;
 /** The longest escape of a byte. */
 const LONGEST_ESCAPE = 6;
 const HEX = Buffer.from('0123456789abcdef');
@@ -14,19 +15,24 @@ const HYPHENATED = new Set([4, 6, 8, 10]);
 
 /** Writes rows as lines into one piece of memory, byte by byte: a text for each of them would cost several times as much. */
 export class LineWriter {
-  length = 0;
+  private length = 0;
   private readonly sealedAt = new InstantText();
   private readonly recordedAt = new InstantText();
 
-  constructor(readonly bytes: Buffer) {}
+  private bytes = Buffer.allocUnsafe(BEGINNING);
 
-  /** How much its line takes at most. */
-  static most(row: CopiedRows): number {
-    const size = (column: number): number => row.end(column) - row.start(column);
-    return BESIDES + 2 * (size(COLUMN.leaf) + size(COLUMN.mac)) + LONGEST_ESCAPE * size(COLUMN.payload);
+  /** What was written since it was last begun anew. */
+  get lines(): Buffer {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /** In the same memory. */
+  begin(): void {
+    this.length = 0;
   }
 
   write(row: CopiedRows): void {
+    this.makeRoom(row);
     const numbers = (column: number): string => String(row.bytes.readBigUInt64BE(row.start(column)));
     this.around(0).ascii(numbers(COLUMN.seq));
     this.around(1).uuid(row.bytes, row.start(COLUMN.id));
@@ -38,6 +44,12 @@ export class LineWriter {
     this.around(7).hex(row.bytes, row.start(COLUMN.mac), row.end(COLUMN.mac));
     this.around(8).escaped(row.bytes, row.start(COLUMN.payload), row.end(COLUMN.payload));
     this.around(9);
+  }
+
+  private makeRoom(row: CopiedRows): void {
+    const size = (column: number): number => row.end(column) - row.start(column);
+    const most = this.length + BESIDES + 2 * (size(COLUMN.leaf) + size(COLUMN.mac)) + LONGEST_ESCAPE * size(COLUMN.payload);
+    if (most > this.bytes.length) this.bytes = Buffer.concat([this.lines], 2 * most);
   }
 
   private around(n: number): this {

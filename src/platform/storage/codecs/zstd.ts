@@ -1,8 +1,14 @@
 import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { compress, decompress } from '@cloudpss/zstd';
+import { isMainThread } from 'node:worker_threads';
 import { storageCorrupt } from '../storage-error.js';
 import { type Codec } from './codec.js';
+
+/**
+ * The same library twice. The native one keeps one context for the whole process: two threads that use it at once crash, or read what the other
+ * wrote. It belongs to the main thread; each other thread has a WebAssembly of its own, which writes the same bytes in half as much time again.
+ */
+const { compress, decompress } = await (isMainThread ? import('@cloudpss/zstd') : import('@cloudpss/zstd/wasm'));
 
 const MAGIC = 0xfd2fb528;
 /** A skippable frame (RFC 8878 §3.1.2), which every reader passes over: ours holds the SHA-256 of the content of the frame before it. */
