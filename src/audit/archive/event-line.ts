@@ -32,8 +32,6 @@ export const AROUND = [
 
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
-/** Every byte below it is escaped. */
-export const BLANK = 0x20;
 /** Behind a backslash: four hex digits follow. */
 export const LETTER_U = 0x75;
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { AppError } from '../../kernel/app-error.js';
-import { zstdContent, zstdFrame } from '../../platform/storage/codecs/zstd.js';
+import { zstdContent, zstdFrame, type ZstdLibrary } from '../../platform/storage/codecs/zstd.js';
 import { HASH_BYTES } from '../sealing/merkle.js';
 import { COLUMN, CopiedRows } from './copied-rows.js';
 import { LineReader, NoEventLine } from './line-reader.js';
@@ -38,7 +38,7 @@ export type FrameOrder = { pack: Packing } | { prove: Proving };
 
 const writer = new LineWriter();
 
-export function pack({ rows, length }: Packing): Packed {
+export function pack({ rows, length }: Packing, library?: ZstdLibrary): Packed {
   const row = new CopiedRows(bufferOf(rows), length);
   const leaves: Buffer[] = [];
   writer.begin();
@@ -46,7 +46,7 @@ export function pack({ rows, length }: Packing): Packed {
     writer.write(row);
     leaves.push(leafHashOf(row));
   }
-  const frame = zstdFrame(writer.lines, LEVEL);
+  const frame = zstdFrame(writer.lines, LEVEL, library);
   return { frame, sha256: hash('sha256', frame, 'hex'), leaves: Buffer.concat(leaves), rows };
 }
 
@@ -60,11 +60,11 @@ function leafHashOf(row: CopiedRows): Buffer {
 const reader = new LineReader(Buffer.alloc(0));
 
 /** Its bytes, its lines and their numbers are what the manifest says; whether its events are those that were sealed, the tree over their hashes tells. */
-export function prove({ frame, told, lines }: Proving): Proved {
+export function prove({ frame, told, lines }: Proving, library?: ZstdLibrary): Proved {
   if (hash('sha256', frame, 'hex') !== told.sha256) return { broken: 'what is stored was altered' };
   const leaves = new Uint8Array(told.rows * HASH_BYTES);
   try {
-    const content = zstdContent(bufferOf(frame));
+    const content = zstdContent(bufferOf(frame), library);
     reader.turnTo(content);
     let row = 0;
     for (; reader.next(); row++) {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type ArchivedEvent, AROUND, BACKSLASH, BLANK, ESCAPES, LETTER_U, QUOTE } from './event-line.js';
+import { type ArchivedEvent, AROUND, BACKSLASH, ESCAPES, LETTER_U, QUOTE } from './event-line.js';
 
 const MEMBER = { seq: 0, id: 1, sealedAt: 2, recordedAt: 3, xid: 4, epoch: 5, leaf: 6, mac: 7 } as const;
 const TEXTS = [MEMBER.id, MEMBER.sealedAt, MEMBER.recordedAt, MEMBER.xid];
@@ -13,6 +13,13 @@ const BEGINNING = 64 << 10;
 /** Which byte a short escape stands for, by the letter behind its backslash; 0 where there is none. */
 const UNESCAPED = new Uint8Array(256);
 for (const [byte, letter] of ESCAPES.entries()) if (letter !== 0 && letter !== LETTER_U) UNESCAPED[letter] = byte;
+
+/** 1 for the characters that stand for themselves in a member of ASCII. */
+const PLAIN = Uint8Array.from(ESCAPES, (letter, byte) => (letter === 0 && byte < 0x7f ? 1 : 0));
+const HEX_DIGITS = new Uint8Array(256);
+for (const digit of Buffer.from('0123456789abcdef')) HEX_DIGITS[digit] = 1;
+/** 1 for the bytes that stand for themselves in a payload. */
+const UNESCAPABLE = Uint8Array.from(ESCAPES, (letter) => (letter === 0 ? 1 : 0));
 
 /** A line that is none of ours. */
 export class NoEventLine extends Error {
@@ -48,10 +55,10 @@ export class LineReader {
     if (this.at === this.bytes.length) return false;
     this.around(0);
     this.seq = this.integer();
-    for (const member of TEXTS) this.around(member).text(member, isPlain);
+    for (const member of TEXTS) this.around(member).text(member, PLAIN);
     this.around(MEMBER.epoch);
     this.epoch = this.integer();
-    for (const member of HEX) this.around(member).text(member, isHex);
+    for (const member of HEX) this.around(member).text(member, HEX_DIGITS);
     this.around(8).payload();
     this.around(9);
     return true;
@@ -99,11 +106,12 @@ export class LineReader {
     return negative ? -value : value;
   }
 
-  private text(member: number, fits: (byte: number) => boolean): void {
+  private text(member: number, characters: Uint8Array): void {
     const { bytes } = this;
-    this.starts[member] = this.at;
-    while (fits(bytes[this.at] ?? 0)) this.at++;
-    this.ends[member] = this.at;
+    let at = this.at;
+    this.starts[member] = at;
+    while (characters[bytes[at] ?? 0] === 1) at++;
+    this.ends[member] = this.at = at;
   }
 
   private payload(): void {
@@ -113,32 +121,26 @@ export class LineReader {
     const most = bytes.indexOf(LINE_FEED, at) - at;
     if (most >= this.leaf.length) this.leaf = Buffer.alloc(2 * most);
     const { leaf } = this;
-    for (let byte = bytes[at] ?? 0; byte !== QUOTE; byte = bytes[++at] ?? 0) {
-      // A line feed at the latest, or the end, where there is nothing.
-      if (byte < BLANK) throw new NoEventLine();
-      if (byte === BACKSLASH) {
-        const letter = bytes[++at] ?? 0;
+    for (;;) {
+      let byte = bytes[at++] ?? 0;
+      if (UNESCAPABLE[byte] === 0) {
+        if (byte === QUOTE) break;
+        // A line feed at the latest, or the end, where there is nothing.
+        if (byte !== BACKSLASH) throw new NoEventLine();
+        const letter = bytes[at++] ?? 0;
         byte = letter === LETTER_U ? this.control((at += 4)) : (UNESCAPED[letter] ?? 0);
         if (byte < 0 || ESCAPES[byte] !== letter) throw new NoEventLine();
       }
       leaf[to++] = byte;
     }
+    at--;
     this.at = at;
     this.leafLength = to;
   }
 
-  /** The control character of the four hex digits that end here; -1 when they are none that JSON.stringify writes. */
-  private control(last: number): number {
-    const digits = this.bytes.toString('latin1', last - 3, last + 1);
+  /** The control character of the four hex digits before this place; -1 when they are none that JSON.stringify writes. */
+  private control(end: number): number {
+    const digits = this.bytes.toString('latin1', end - 4, end);
     return /^00[01][0-9a-f]$/.test(digits) ? Number.parseInt(digits, 16) : -1;
   }
-}
-
-/** No JSON, and no bytes that are more than one character. */
-function isPlain(byte: number): boolean {
-  return byte >= BLANK && byte < 0x7f && byte !== QUOTE && byte !== BACKSLASH;
-}
-
-function isHex(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66);
 }

@@ -1,14 +1,8 @@
 import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { isMainThread } from 'node:worker_threads';
+import { compress, decompress } from '@cloudpss/zstd';
 import { storageCorrupt } from '../storage-error.js';
 import { type Codec } from './codec.js';
-
-/**
- * The same library twice. The native one keeps one context for the whole process: two threads that use it at once crash, or read what the other
- * wrote. It belongs to the main thread; each other thread has a WebAssembly of its own, which writes the same bytes in half as much time again.
- */
-const { compress, decompress } = await (isMainThread ? import('@cloudpss/zstd') : import('@cloudpss/zstd/wasm'));
 
 const MAGIC = 0xfd2fb528;
 /** A skippable frame (RFC 8878 §3.1.2), which every reader passes over: ours holds the SHA-256 of the content of the frame before it. */
@@ -30,23 +24,35 @@ export const zstd: Codec = {
   decompress: (content) => stream(decompressed(content), content),
 };
 
+/**
+ * What compresses. The library is there twice: the native one keeps one context for the whole process, and two threads that use it at once crash
+ * or read what the other wrote. So it belongs to the main thread, and whoever works in another one brings `@cloudpss/zstd/wasm`, of which each
+ * thread has its own. It writes the same bytes, in half as much time again.
+ */
+export interface ZstdLibrary {
+  compress: (content: Buffer, level: number) => Uint8Array;
+  decompress: (frame: Buffer) => Uint8Array;
+}
+
+const native: ZstdLibrary = { compress, decompress };
+
 /** One frame with its digest. Content may be of any size up to 64 MiB. */
-export function zstdFrame(content: Buffer, level = LEVEL): Buffer {
+export function zstdFrame(content: Buffer, level = LEVEL, library = native): Buffer {
   const digest = Buffer.alloc(8 + DIGEST_BYTES);
   digest.writeUInt32LE(DIGEST_MAGIC, 0);
   digest.writeUInt32LE(DIGEST_BYTES, 4);
   hash('sha256', content, 'buffer').copy(digest, 8);
-  return Buffer.concat([compress(content, level), digest]);
+  return Buffer.concat([library.compress(content, level), digest]);
 }
 
 /**
  * The content of one frame with its digest and nothing else. Throws `storage_corrupt`. How large the content is, the frame says: it has to be known
  * as one of ours before.
  */
-export function zstdContent(frame: Buffer): Buffer {
+export function zstdContent(frame: Buffer, library = native): Buffer {
   const end = frame.length - DIGEST_BYTES - 8;
   if (end < 0) throw storageCorrupt('What is stored is no whole zstd stream.');
-  return digested(contentOf(frame.subarray(0, end)), frame.subarray(end));
+  return digested(contentOf(frame.subarray(0, end), library), frame.subarray(end));
 }
 
 async function* compressed(content: Readable, level: number): AsyncGenerator<Buffer> {
@@ -78,9 +84,9 @@ function digested(content: Buffer, digest: Buffer): Buffer {
   return content;
 }
 
-function contentOf(frame: Buffer): Buffer {
+function contentOf(frame: Buffer, library = native): Buffer {
   try {
-    const content = decompress(frame);
+    const content = library.decompress(frame);
     return Buffer.from(content.buffer, content.byteOffset, content.length);
   } catch (error) {
     throw storageCorrupt('What is stored is no whole zstd stream.', error);
