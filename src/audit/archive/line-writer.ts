@@ -10,8 +10,6 @@ const LONGEST_ESCAPE = 6;
 const HEX = Buffer.from('0123456789abcdef');
 const ZERO = 0x30;
 const HYPHEN = 0x2d;
-/** Of 16 bytes, those before which a UUID has a hyphen. */
-const HYPHENATED = new Set([4, 6, 8, 10]);
 
 /** Writes rows as lines into one piece of memory, byte by byte: a text for each of them would cost several times as much. */
 export class LineWriter {
@@ -33,12 +31,15 @@ export class LineWriter {
 
   write(row: CopiedRows): void {
     this.makeRoom(row);
-    const numbers = (column: number): string => String(row.bytes.readBigUInt64BE(row.start(column)));
-    this.around(0).ascii(numbers(COLUMN.seq));
+    const number = (column: number): string => {
+      const value = row.integer(column);
+      return String(value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : row.bytes.readBigUInt64BE(row.start(column)));
+    };
+    this.around(0).ascii(number(COLUMN.seq));
     this.around(1).uuid(row.bytes, row.start(COLUMN.id));
     this.around(2).ascii(this.sealedAt.of(row.integer(COLUMN.sealedAt)));
     this.around(3).ascii(this.recordedAt.of(row.integer(COLUMN.recordedAt)));
-    this.around(4).ascii(numbers(COLUMN.xid));
+    this.around(4).ascii(number(COLUMN.xid));
     this.around(5).ascii(String(row.integer(COLUMN.epoch)));
     this.around(6).hex(row.bytes, row.start(COLUMN.leaf), row.end(COLUMN.leaf));
     this.around(7).hex(row.bytes, row.start(COLUMN.mac), row.end(COLUMN.mac));
@@ -54,10 +55,8 @@ export class LineWriter {
 
   private around(n: number): this {
     const text = AROUND[n] ?? Buffer.alloc(0);
-    const { bytes } = this;
-    let at = this.length;
-    for (const byte of text) bytes[at++] = byte;
-    this.length = at;
+    this.bytes.set(text, this.length);
+    this.length += text.length;
     return this;
   }
 
@@ -69,9 +68,10 @@ export class LineWriter {
   }
 
   private uuid(from: Buffer, start: number): void {
-    for (let i = 0; i < 16; i++) {
-      if (HYPHENATED.has(i)) this.bytes[this.length++] = HYPHEN;
-      this.hex(from, start + i, start + i + 1);
+    this.hex(from, start, start + 4);
+    for (let i = 4; i <= 10; i += 2) {
+      this.bytes[this.length++] = HYPHEN;
+      this.hex(from, start + i, start + (i < 10 ? i + 2 : 16));
     }
   }
 
