@@ -89,6 +89,18 @@ function rowsIn(t: TestApp): Promise<{ seq: string; payload: string }[]> {
   return t.sql(`SELECT seq, payload FROM audit_log WHERE class = 3 AND sealed_at < now() - interval '1 year' ORDER BY seq`);
 }
 
+/** The same as the server itself writes them in JSON. */
+async function linesIn(t: TestApp): Promise<string[]> {
+  const instant = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+  const rows = await t.sql<{ line: string }>(
+    `SELECT format('{"seq":%s,"id":"%s","sealed_at":"%s","recorded_at":"%s","xid":"%s","epoch":%s,"leaf":"%s","mac":"%s","payload":%s}', seq, id,
+                   ${instant('sealed_at')}, ${instant('recorded_at')}, xid, cluster_epoch, encode(leaf, 'hex'), encode(emit_mac, 'hex'),
+                   to_json(payload)) AS line
+       FROM audit_log WHERE class = 3 AND sealed_at < now() - interval '1 year' ORDER BY seq`,
+  );
+  return rows.map(({ line }) => line);
+}
+
 async function soundly(t: TestApp): Promise<void> {
   await allSealed(t);
   expect(await t.app.get(Verifier).verify({ anchors: null })).toMatchObject({ result: 'sound', findings: [] });
@@ -98,7 +110,7 @@ async function soundly(t: TestApp): Promise<void> {
 describe('a month that is past its time', () => {
   it('T2: goes into an archive that holds exactly what was there, and only then leaves the database', async () => {
     await onCopy(async (t) => {
-      const before = await rowsIn(t);
+      const before = await linesIn(t);
       expect(before).toHaveLength(EVENTS);
       const run = await runNow(t);
       expect(run).toMatchObject({ state: 'done', error: null });
@@ -112,11 +124,7 @@ describe('a month that is past its time', () => {
       expect(files).toHaveLength(4);
       const file = files.find((name) => /ipam.*zst$/.test(name)) ?? '';
       const archived = await text(zstd.decompress(createReadStream(file)));
-      const told = archived
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as { seq: number; payload: string });
-      expect(told.map(({ seq, payload }) => ({ seq: String(seq), payload }))).toEqual(before);
+      expect(archived.split('\n')).toEqual([...before, '']);
       await soundly(t);
     });
   });

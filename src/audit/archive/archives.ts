@@ -1,19 +1,22 @@
-import { createHash, hash } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { hash } from 'node:crypto';
 import { buffer, text } from 'node:stream/consumers';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
-import { zstd } from '../../platform/storage/codecs/zstd.js';
+import { zstdContent } from '../../platform/storage/codecs/zstd.js';
 import { type ByteRange, type ObjectStorage } from '../../platform/storage/object-storage.js';
 import { LogTrees } from '../sealing/log-trees.js';
-import { leafHashHex } from '../sealing/merkle.js';
+import { HASH_BYTES, leafHashHex } from '../sealing/merkle.js';
 import { SealingRepository } from '../sealing/sealing.repository.js';
 import { TrustedKeys } from '../verification/trusted-keys.js';
 import { ArchiveRepository, type Month } from './archive.repository.js';
 import { ArchiveSettings } from './archive-settings.js';
-import { type ArchivedEvent, eventOf } from './event-line.js';
+import { type ArchivedEvent } from './event-line.js';
+import { FrameThreads, THREADS } from './frame-threads.js';
+import { bufferOf, type Proved } from './frame-work.js';
+import { LineReader, NoEventLine } from './line-reader.js';
 import { archiveOrigin, type ArchiveFrame, type ArchiveManifest, parseManifest } from './manifest.js';
+import { StoredFrames } from './stored-frames.js';
 
 /** Of an object, at once. */
 const FETCHED = 4 << 20;
@@ -60,10 +63,11 @@ export class Archives {
       throw broken(month, 'the manifest that is stored is another one');
     const tree = await this.trees.before(month);
     let next = month.firstSeq;
-    for await (const event of this.events(store, month, manifest)) {
-      if (event.seq !== next++) throw broken(month, `event ${next - 1} is not in its place`);
-      tree.push(Buffer.from(leafHashHex(event.payload), 'hex'));
-      await take?.(event);
+    for await (const { told, leaves, lines } of this.whole(store, month, manifest, take !== undefined)) {
+      if (told.firstSeq !== next) throw broken(month, `event ${next} is not in its place`);
+      next += told.rows;
+      for (let at = 0; at < leaves.length; at += HASH_BYTES) tree.push(leaves.subarray(at, at + HASH_BYTES));
+      if (take && lines) for (const event of eventsIn(month, lines)) await take(event);
     }
     if (next !== month.lastSeq + 1) throw broken(month, `it ends before event ${next}`);
     if (!tree.root.equals(month.root)) throw broken(month, 'its events do not have the root that was sealed');
@@ -84,12 +88,7 @@ export class Archives {
       for (const { offset, bytes, sha256 } of group) {
         const frame = fetched.subarray(offset - first.offset, offset - first.offset + bytes);
         if (hash('sha256', frame, 'hex') !== sha256) throw broken(month, 'what is stored was altered');
-        const lines = (await text(zstd.decompress(Readable.from([frame], { objectMode: false })))).split('\n').slice(0, -1);
-        yield lines.map((line) => {
-          const event = eventOf(line);
-          if (!event) throw broken(month, 'a line of it is no event');
-          return event;
-        });
+        yield eventsIn(month, zstdContent(frame));
       }
     }
   }
@@ -116,29 +115,56 @@ export class Archives {
   }
 
   /** Every event of an archive, in order; whoever reads to the end knows that the object is the one that was stored. Throws `archive_broken`. */
-  async *events(store: ObjectStorage, month: Month, { object, frames }: ArchiveManifest): AsyncGenerator<ArchivedEvent> {
-    const { stream } = await store.get(object.key);
-    const compared = new Compared(stream, frames);
-    let rest = '';
+  async *events(store: ObjectStorage, month: Month, manifest: ArchiveManifest): AsyncGenerator<ArchivedEvent> {
+    for await (const { lines } of this.whole(store, month, manifest, true)) if (lines) yield* eventsIn(month, lines);
+  }
+
+  /** The frames of an archive, in order, each by itself what the manifest says; at the end all of it is. */
+  private async *whole(
+    store: ObjectStorage,
+    month: Month,
+    manifest: ArchiveManifest,
+    withLines: boolean,
+  ): AsyncGenerator<{ told: ArchiveFrame; leaves: Buffer; lines: Buffer | undefined }> {
+    const { stream } = await store.get(manifest.object.key);
+    const stored = new StoredFrames(stream, manifest);
+    const threads = new FrameThreads(manifest.bytes);
+    const proving: { told: ArchiveFrame; answer: Promise<Proved> }[] = [];
+    const next = async (): Promise<{ told: ArchiveFrame; leaves: Buffer; lines: Buffer | undefined }[]> => {
+      const first = proving.shift();
+      if (!first) return [];
+      const proved = await first.answer;
+      if ('broken' in proved) throw broken(month, proved.broken);
+      return [{ told: first.told, leaves: bufferOf(proved.leaves), lines: proved.lines && bufferOf(proved.lines) }];
+    };
     try {
-      // Lines are never cut inside of a character: they are ASCII by JSON's escapes or UTF-8, and decoded as a whole stream.
-      for await (const chunk of zstd.decompress(Readable.from(compared.chunks(), { objectMode: false })).setEncoding('utf8')) {
-        const lines = (rest + String(chunk)).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) {
-          const event = eventOf(line);
-          if (!event) throw broken(month, 'a line of it is no event');
-          yield event;
-        }
+      for await (const { frame, told } of stored.all()) {
+        proving.push({ told, answer: threads.prove({ frame, told, lines: withLines }) });
+        // Each thread has one under way and one that waits.
+        if (proving.length > 2 * THREADS) yield* await next();
       }
+      while (proving.length > 0) yield* await next();
     } catch (error) {
       if (error instanceof AppError && error.code === 'storage_corrupt') throw broken(month, 'what is stored was altered', error);
       throw error;
     } finally {
       stream.destroy();
+      await threads.close();
     }
-    if (rest !== '' || !compared.matches(object)) throw broken(month, 'what is stored is not what its manifest says');
+    if (!stored.matches()) throw broken(month, 'what is stored is not what its manifest says');
   }
+}
+
+function eventsIn(month: Month, lines: Buffer): ArchivedEvent[] {
+  const reader = new LineReader(lines);
+  const events: ArchivedEvent[] = [];
+  try {
+    while (reader.next()) events.push(reader.event());
+  } catch (error) {
+    if (error instanceof NoEventLine) throw broken(month, error.message);
+    throw error;
+  }
+  return events;
 }
 
 function broken({ log, period }: Month, why: string, cause?: unknown): AppError {
@@ -158,47 +184,4 @@ function* groupsOf(frames: readonly ArchiveFrame[]): Generator<ArchiveFrame[]> {
     bytes += frame.bytes;
   }
   if (group.length > 0) yield group;
-}
-
-/** The bytes of an object as they pass, compared with the list of its frames. */
-class Compared {
-  private readonly whole = createHash('sha256');
-  private frame = createHash('sha256');
-  private inFrame = 0;
-  private n = 0;
-  private bytes = 0;
-  private differs = false;
-
-  constructor(
-    private readonly source: AsyncIterable<Buffer>,
-    private readonly frames: readonly ArchiveFrame[],
-  ) {}
-
-  async *chunks(): AsyncGenerator<Buffer> {
-    for await (const chunk of this.source) {
-      this.whole.update(chunk);
-      for (let at = 0; at < chunk.length;) at += this.take(chunk.subarray(at));
-      yield chunk;
-    }
-  }
-
-  matches({ bytes, sha256 }: { bytes: number; sha256: string }): boolean {
-    return !this.differs && this.n === this.frames.length && this.bytes === bytes && this.whole.digest('hex') === sha256;
-  }
-
-  private take(chunk: Buffer): number {
-    const frame = this.frames[this.n];
-    const taken = frame ? Math.min(chunk.length, frame.bytes - this.inFrame) : chunk.length;
-    this.frame.update(chunk.subarray(0, taken));
-    this.bytes += taken;
-    this.inFrame += taken;
-    if (!frame) this.differs = true;
-    if (this.inFrame === frame?.bytes) {
-      if (this.frame.digest('hex') !== frame.sha256 || frame.offset !== this.bytes - frame.bytes) this.differs = true;
-      this.frame = createHash('sha256');
-      this.inFrame = 0;
-      this.n++;
-    }
-    return taken;
-  }
 }

@@ -1,103 +1,127 @@
 import { type ClientBase } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { type ArchivedEvent } from './event-line.js';
 
-/** A row of the log, with what a summary is made of. */
-export interface CopiedRow extends ArchivedEvent {
-  occurredAt: string;
-  severity: string;
-  actor: string | null;
-  resourceType: string | null;
-  resource: string | null;
-  correlation: string | null;
-}
+/** The columns of a row that is copied, by their places. */
+export const COLUMN = {
+  seq: 0,
+  id: 1,
+  sealedAt: 2,
+  recordedAt: 3,
+  xid: 4,
+  epoch: 5,
+  leaf: 6,
+  mac: 7,
+  payload: 8,
+  occurredAt: 9,
+  severity: 10,
+  actor: 11,
+  resourceType: 12,
+  resource: 13,
+  correlation: 14,
+} as const;
 
-const instant = (column: string): string => `to_char(l.${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
+const COLUMNS = 15;
 /** Signature, flags and the length of an extension that there is not. */
 const HEADER_BYTES = 19;
+/** In the place of a row's number of columns, behind the last one. */
 const END = -1;
-const FIELDS = 14;
+const BEGINNING = 256 << 10;
 
-/** The events of a month in their order, as they stand: a COPY in binary, which is read as fast as it comes and kept nowhere. */
-export async function* copiedRows(client: ClientBase, ofClass: number, period: string): AsyncGenerator<CopiedRow> {
+/**
+ * The events of a month in their order, as they stand: a COPY in binary, which costs the server half of what text does. Each time it yields, there
+ * are rows to take.
+ */
+export async function* copiedRows(client: ClientBase, ofClass: number, period: string): AsyncGenerator<CopiedRows> {
   // COPY takes no parameters: a number and a date of ours.
   if (!Number.isInteger(ofClass) || !/^\d{4}-\d\d-01$/.test(period)) throw new Error(`There is no month ${period} of ${ofClass}.`);
   const month = `'${period} 00:00:00+00'::timestamptz`;
   const stream = client.query(
     copyTo(
-      `COPY (SELECT l.seq::text, l.id::text, ${instant('sealed_at')}, ${instant('recorded_at')}, l.xid::text, l.cluster_epoch::text,
-                    encode(l.leaf, 'hex'), encode(l.emit_mac, 'hex'), l.payload, ${instant('occurred_at')}, l.severity, l.actor_id,
-                    l.resource_type || E'\\n' || coalesce(l.resource_id, ''), l.correlation_id
+      `COPY (SELECT l.seq, l.id, l.sealed_at, l.recorded_at, l.xid, l.cluster_epoch, l.leaf, l.emit_mac, l.payload,
+                    l.occurred_at, l.severity, l.actor_id, l.resource_type, l.resource_id, l.correlation_id
                FROM audit_log l
               WHERE l.class = ${ofClass}::smallint AND l.sealed_at >= ${month} AND l.sealed_at < (${month} AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC'
               ORDER BY l.sealed_at, l.seq)
          TO STDOUT (FORMAT binary)`,
     ),
   );
-  const unread = new Unread();
+  const rows = new CopiedRows();
   let begun = false;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    unread.add(chunk);
-    if (!begun && !(begun = unread.skip(HEADER_BYTES))) continue;
-    for (let row = unread.row(); row; row = unread.row()) yield rowOf(row);
+    rows.add(chunk);
+    if (begun || (begun = rows.skip(HEADER_BYTES))) yield rows;
   }
 }
 
-/** The fields of a row, by their lengths; bytes that are no whole row yet wait. */
-class Unread {
-  private bytes: Buffer = Buffer.alloc(0);
+/** One row after another, read where it lies: what is said of the present one counts until the next. */
+export class CopiedRows {
+  /** Where the present one begins and ends. */
+  from = 0;
+  to = 0;
   private at = 0;
+  private readonly starts = new Int32Array(COLUMNS);
+  private readonly ends = new Int32Array(COLUMNS);
+
+  /** Rows in the first bytes of some memory, or those to come. */
+  constructor(
+    public bytes: Buffer = Buffer.allocUnsafe(BEGINNING),
+    private length = 0,
+  ) {}
 
   add(chunk: Buffer): void {
-    this.bytes = this.at === this.bytes.length ? chunk : Buffer.concat([this.bytes.subarray(this.at), chunk]);
-    this.at = 0;
+    // Whatever is no whole row yet moves to the front; the memory stays the same.
+    const unread = this.length - this.at;
+    if (unread + chunk.length > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * (unread + chunk.length));
+      this.bytes.copy(larger, 0, this.at, this.length);
+      this.bytes = larger;
+    } else this.bytes.copyWithin(0, this.at, this.length);
+    chunk.copy(this.bytes, unread);
+    [this.at, this.length] = [0, unread + chunk.length];
   }
 
   skip(bytes: number): boolean {
-    if (this.bytes.length < bytes) return false;
-    this.at = bytes;
+    if (this.length - this.at < bytes) return false;
+    this.at += bytes;
     return true;
   }
 
-  row(): (string | null)[] | undefined {
-    const { bytes } = this;
+  /** Whether there is one. */
+  next(): boolean {
+    const { bytes, length, starts, ends } = this;
     let at = this.at;
-    if (bytes.length - at < 2) return undefined;
-    if (bytes.readInt16BE(at) === END) return undefined;
+    if (length - at < 2 || bytes.readInt16BE(at) === END) return false;
     at += 2;
-    const fields: (string | null)[] = [];
-    for (let field = 0; field < FIELDS; field++) {
-      if (bytes.length - at < 4) return undefined;
-      const length = bytes.readInt32BE(at);
+    for (let column = 0; column < COLUMNS; column++) {
+      if (length - at < 4) return false;
+      const size = bytes.readInt32BE(at);
       at += 4;
-      if (length >= 0 && bytes.length - at < length) return undefined;
-      fields.push(length < 0 ? null : bytes.toString('utf8', at, at + length));
-      at += Math.max(length, 0);
+      if (length - at < size) return false;
+      starts[column] = at;
+      ends[column] = size < 0 ? -1 : (at += size);
     }
-    this.at = at;
-    return fields;
+    [this.from, this.to, this.at] = [this.at, at, at];
+    return true;
   }
-}
 
-function rowOf(fields: (string | null)[]): CopiedRow {
-  const [seq, id, sealedAt, recordedAt, xid, epoch, leaf, mac, payload, occurredAt, severity, actor, resource, correlation] = fields;
-  const [type, ...rest] = resource?.split('\n') ?? [];
-  return {
-    seq: Number(seq),
-    id: id ?? '',
-    sealedAt: sealedAt ?? '',
-    recordedAt: recordedAt ?? '',
-    xid: xid ?? '',
-    epoch: Number(epoch),
-    leaf: leaf ?? '',
-    mac: mac ?? '',
-    payload: payload ?? '',
-    occurredAt: occurredAt ?? '',
-    severity: severity ?? '',
-    actor: actor ?? null,
-    resourceType: type ?? null,
-    resource: rest.length === 0 || rest.join('\n') === '' ? null : rest.join('\n'),
-    correlation: correlation ?? null,
-  };
+  start(column: number): number {
+    return this.starts[column] ?? 0;
+  }
+
+  /** Behind its last byte; -1 when it is null. */
+  end(column: number): number {
+    return this.ends[column] ?? -1;
+  }
+
+  text(column: number): string | undefined {
+    const end = this.end(column);
+    return end < 0 ? undefined : this.bytes.toString('utf8', this.start(column), end);
+  }
+
+  /** Of 4 bytes or 8. */
+  integer(column: number): number {
+    const start = this.start(column);
+    const high = this.bytes.readInt32BE(start);
+    return this.end(column) - start === 4 ? high : high * 2 ** 32 + this.bytes.readUInt32BE(start + 4);
+  }
 }

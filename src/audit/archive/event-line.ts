@@ -16,29 +16,31 @@ export interface ArchivedEvent {
   payload: string;
 }
 
-/** A line of JSON without its end. The payload is a JSON string, so that it comes back as it was, whatever it is. */
-export function lineOf(e: ArchivedEvent): string {
-  return `{"seq":${e.seq},"id":"${e.id}","sealed_at":"${e.sealedAt}","recorded_at":"${e.recordedAt}","xid":"${e.xid}","epoch":${e.epoch},"leaf":"${e.leaf}","mac":"${e.mac}","payload":${JSON.stringify(e.payload)}}`;
-}
+/** What stands in a line before each of its members and at its end, in their order. The payload is a JSON string, so that it comes back as it was. */
+export const AROUND = [
+  '{"seq":',
+  ',"id":"',
+  '","sealed_at":"',
+  '","recorded_at":"',
+  '","xid":"',
+  '","epoch":',
+  ',"leaf":"',
+  '","mac":"',
+  '","payload":"',
+  '"}\n',
+].map((text) => Buffer.from(text));
 
-/** Undefined when it is none of these lines. */
-export function eventOf(line: string): ArchivedEvent | undefined {
-  let said: Record<string, unknown>;
-  try {
-    // What it is, the comparison below tells.
-    said = JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
-  const { seq, epoch } = said;
-  const texts = [said.id, said.sealed_at, said.recorded_at, said.xid, said.leaf, said.mac, said.payload];
-  const [id, sealedAt, recordedAt, xid, leaf, mac, payload] = texts.filter((text) => typeof text === 'string');
-  if (typeof seq !== 'number' || typeof epoch !== 'number' || id === undefined || sealedAt === undefined || recordedAt === undefined)
-    return undefined;
-  if (xid === undefined || leaf === undefined || mac === undefined || payload === undefined) return undefined;
-  const event = { seq, id, sealedAt, recordedAt, xid, epoch, leaf, mac, payload };
-  return lineOf(event) === line ? event : undefined;
-}
+export const QUOTE = 0x22;
+export const BACKSLASH = 0x5c;
+/** Behind a backslash: four hex digits follow. */
+export const LETTER_U = 0x75;
+
+/** How JSON.stringify escapes a byte of a text in UTF-8: the letter behind the backslash; 0 where it leaves the byte as it is. */
+export const ESCAPES = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte >= 0x80) return 0;
+  const [, first, letter] = JSON.stringify(String.fromCharCode(byte));
+  return first === '\\' ? (letter ?? '').charCodeAt(0) : 0;
+});
 
 /** As a search shows it. */
 export function storedEvent({ id, payload, recordedAt, seq }: ArchivedEvent): StoredEvent {

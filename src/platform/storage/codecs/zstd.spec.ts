@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { compress } from '@cloudpss/zstd';
+import * as wasm from '@cloudpss/zstd/wasm';
 import fc from 'fast-check';
-import { zstd, zstdFrame } from './zstd.js';
+import { AppError } from '../../../kernel/app-error.js';
+import { zstd, zstdContent, zstdFrame } from './zstd.js';
 
 const streamOf = (bytes: Buffer, size = 7): Readable =>
   Readable.from(
@@ -25,6 +27,18 @@ const installed = ((): boolean => {
 })();
 
 describe('zstd', () => {
+  it('T2: is the same frame by either library, read by the other, and refused when anything of it is not', () => {
+    for (const content of ['a', 'one sentence, '.repeat(90_000)].map((text) => Buffer.from(text))) {
+      const frame = zstdFrame(content, 3);
+      expect(zstdFrame(content, 3, wasm).equals(frame)).toBe(true);
+      expect([zstdContent(frame), zstdContent(frame, wasm)].every((read) => read.equals(content))).toBe(true);
+      const altered = Buffer.from(frame);
+      altered[frame.length - 1] = (altered.at(-1) ?? 0) ^ 1;
+      for (const other of [altered, frame.subarray(0, -1), frame.subarray(1), frame.subarray(0, 20), Buffer.concat([frame, frame])])
+        expect(() => zstdContent(other)).toThrow(AppError);
+    }
+  });
+
   it('T2: gives back what it was given', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 3000 }), fc.constantFrom(undefined, 1, 3, 19), async (bytes, level) => {
