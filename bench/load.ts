@@ -17,6 +17,8 @@ export async function httpLoad({ url, connections, ms, headers = {}, method = 'G
     url,
     connections,
     duration: ms / 1000,
+    // It ends at the next sample, and counts the time until then.
+    sampleInt: 100,
     requests: paths.map((path) => ({
       method,
       path,

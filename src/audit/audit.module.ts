@@ -1,5 +1,4 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
 import { Refusals } from '../platform/http/refusals.js';
 import { JobEvents } from '../platform/jobs/job-events.js';
 import { SettingEvents } from '../platform/settings/setting-events.js';
@@ -57,7 +56,7 @@ import { RestoredKeys } from './personal/restored-keys.js';
 import { SubjectKeysPoll } from './personal/subject-keys-poll.js';
 import { SubjectKeys } from './personal/subject-keys.js';
 import { SubjectKeysRepository } from './personal/subject-keys.repository.js';
-import { AuditedReads } from './reads/audited-reads.interceptor.js';
+import { AuditedReads } from './reads/audited-reads.js';
 import { ClockWatch } from './reads/clock-watch.js';
 import { ReadBuffer } from './reads/read-buffer.js';
 import { ReadGauges } from './reads/read-gauges.js';
@@ -231,7 +230,7 @@ import { Verifier } from './verification/verifier.js';
     SpoolReplay,
     ReadGauges,
     ClockWatch,
-    { provide: APP_INTERCEPTOR, useClass: AuditedReads },
+    AuditedReads,
     { provide: Refusals, useClass: RefusalEvents },
     { provide: JobEvents, useClass: JobAudit },
     { provide: SettingEvents, useClass: SettingAudit },

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor, StreamableFile } from '@nestjs/common';
-import { type FastifyRequest } from 'fastify';
-import { mergeMap, type Observable } from 'rxjs';
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type FastifyInstance, type FastifyRequest, type onSendAsyncHookHandler, type preSerializationAsyncHookHandler } from 'fastify';
 import { currentContext, runInContext } from '../../platform/context/request-context.js';
 import { type ClassifiedRead, classifiedRead, readAction } from '../catalogue/read-routes.js';
 import { type AuditEvent } from '../trail/audit-event.js';
@@ -11,27 +11,46 @@ import { ReadTrail } from './read-trail.js';
 
 type Asked = FastifyRequest<{ Params: Record<string, string>; Querystring: Record<string, unknown> }>;
 
-/** Leaves one event for each answer that showed something classified: which, or what was asked for, how much and a digest; never the content. */
+/**
+ * Leaves one event for each answer that showed something classified: which, or what was asked for, how much and a digest; never the content.
+ * Hooks of the routes concerned, so that all others are answered as fast as without.
+ */
 @Injectable()
-export class AuditedReads implements NestInterceptor {
-  constructor(private readonly reads: ReadTrail) {}
-
-  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const request = context.switchToHttp().getRequest<Asked>();
-    // HEAD tells whether there is something, and how much.
-    const read = request.method === 'GET' || request.method === 'HEAD' ? classifiedRead(`GET ${currentContext()?.route ?? ''}`) : undefined;
-    if (!read || !this.reads.records(read.kind)) return next.handle();
-    return next.handle().pipe(mergeMap((answer) => this.answered(read, request, answer)));
+export class AuditedReads {
+  constructor(
+    private readonly reads: ReadTrail,
+    host: HttpAdapterHost,
+  ) {
+    // Here, since the routes are made before modules are initialised.
+    host.httpAdapter.getInstance<FastifyInstance>().addHook('onRoute', (route) => {
+      // HEAD tells whether there is something, and how much.
+      if (route.method !== 'GET' && route.method !== 'HEAD') return;
+      const read = classifiedRead(`GET ${route.url}`);
+      if (!read) return;
+      if (read.shows === 'file') route.onSend = [...hooksOf(route.onSend), this.sending(read)];
+      else route.preSerialization = [...hooksOf(route.preSerialization), this.answering(read)];
+    });
   }
 
-  private async answered(read: ClassifiedRead, request: Asked, answer: unknown): Promise<unknown> {
-    if (answer instanceof StreamableFile && request.method === 'GET') return this.file(read, request, answer);
-    await this.reads.record(read.kind, eventOf(read, request, answer));
-    return answer;
+  private answering(read: ClassifiedRead): preSerializationAsyncHookHandler {
+    return async (request, reply, answer) => {
+      if (reply.statusCode < 300 && this.reads.records(read.kind))
+        await this.reads.record(read.kind, eventOf(read, request as Asked, answer));
+      return answer;
+    };
+  }
+
+  private sending(read: ClassifiedRead): onSendAsyncHookHandler {
+    return async (request, reply, sent) => {
+      if (reply.statusCode >= 300 || !this.reads.records(read.kind)) return sent;
+      if (request.method === 'GET' && sent instanceof Readable) return this.file(read, request as Asked, sent);
+      await this.reads.record(read.kind, eventOf(read, request as Asked, undefined));
+      return sent;
+    };
   }
 
   /** Two events: that it began, before the first byte; and what became of it, before the last. */
-  private async file(read: ClassifiedRead, request: Asked, file: StreamableFile): Promise<StreamableFile> {
+  private async file(read: ClassifiedRead, request: Asked, file: Readable): Promise<Readable> {
     const filters = filtersOf(request.query);
     const about = { resource: aboutOf(read, request) };
     const attempt = await this.reads.record(read.kind, {
@@ -46,7 +65,7 @@ export class AuditedReads implements NestInterceptor {
       const event = { ...about, action: readAction(read), outcome, detail: { attempt, filters, ...sent } } as const;
       await (here ? runInContext(here, () => this.reads.record(read.kind, event)) : this.reads.record(read.kind, event));
     };
-    return new StreamableFile(Readable.from(counted(file.getStream(), ended), { objectMode: false }), file.options);
+    return Readable.from(counted(file, ended), { objectMode: false });
   }
 }
 
@@ -83,4 +102,8 @@ async function* counted(
   } finally {
     await ended(complete, { bytes, ...(complete ? { digest: `sha256:${hash.digest('hex')}` } : { brokenOff: true }) });
   }
+}
+
+function hooksOf<T>(hooks: T | T[] | undefined): T[] {
+  return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 }
