@@ -1,6 +1,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { benchArchive } from './archive.js';
 import { benchAuditQuery } from './audit-query.js';
+import { benchAuditVerify } from './audit-verify.js';
 import { benchIdentity } from './identity.js';
 import { makeAdministrator, signIn } from './people.js';
 import { benchReading } from './reading.js';
@@ -9,7 +10,7 @@ import { benchSealing } from './sealing.js';
 import { openStage } from './stage.js';
 import { benchWrites } from './writes.js';
 
-/** `cadastre bench [reads] [writes] [identity] [sealing] [archive] [reading] [audit-query]`: every figure beside a floor measured in the same run; only the ratios travel. */
+/** `cadastre bench [reads] [writes] [identity] [sealing] [archive] [reading] [audit-query] [audit-verify]`: every figure beside a floor measured in the same run; only the ratios travel. */
 export async function main(args: readonly string[]): Promise<number> {
   const chosen = (name: string): boolean => args.length === 0 || args.includes(name);
   console.log(
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (chosen('archive')) await benchArchive();
     if (chosen('reading')) await benchReading(stage, bearer);
     // Five million events take minutes to load: only when asked for.
+    if (args.includes('audit-verify')) await benchAuditVerify();
     if (args.includes('audit-query')) await benchAuditQuery(stage, app);
     return 0;
   } finally {
