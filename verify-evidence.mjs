@@ -177,6 +177,7 @@ function main([file, ...options]) {
     console.log(`${log.class}: ${log.events.length} events are in the log of ${size} events that was signed at ${time}.`);
   }
   if (pinned.length === 0) console.log(`No key was given: this holds if ${pack.keys[0].publicKey} is the installation's first public key.`);
+  if (pack.archivedMonths > 0) console.log(`The pack says that ${pack.archivedMonths} archived months may have more and were left out.`);
 }
 
 try {

@@ -18,6 +18,7 @@ export const BOUNDLESS = {
   'limits.anonymousPerMinute': 10_000_000,
   'limits.searchPerMinute': 10_000_000,
   'limits.loginPerMinute': 10_000_000,
+  'limits.addressPerMinute': 10_000_000,
 };
 
 /** A server with its own data, fsync on, and the processes that are measured on it. */

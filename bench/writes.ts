@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { Pool, type PoolClient } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
-import { INSERT_EVENTS } from '../src/audit/trail/audit-trail.js';
+import { INSERT_EVENTS, packed } from '../src/audit/trail/inbox-rows.js';
 import { callLoad, httpLoad } from './load.js';
 import { compare, type Contender, even } from './measure.js';
 import { seedPool, type Stage } from './stage.js';
@@ -11,11 +11,13 @@ const CLIENTS = 32;
 const ONE = [1, false, [1], ['allocated'], [null], [null], [null], [null], [''], ['bench'], 1];
 
 /** The transaction of one allocation as raw SQL from `pg`: the same statements, a payload made beforehand, nothing else. */
-async function rawAllocation(client: PoolClient, poolId: string, mac: Buffer | undefined): Promise<void> {
+export async function rawAllocation(client: PoolClient, poolId: string, mac: Buffer | undefined): Promise<void> {
   await client.query('BEGIN');
   await client.query({ name: 'next', text: NEXT, values: [poolId, ...ONE] });
-  if (mac)
-    await client.query({ name: 'audit', text: INSERT_EVENTS, values: [[uuidv7()], [3], [PAYLOAD], [LEAF], [mac], [null], [null], [null]] });
+  if (mac) {
+    const event = { id: uuidv7(), class: 3, payload: PAYLOAD, leaf: LEAF, mac, clientIp: null, names: null, salt: null };
+    await client.query({ name: 'audit', text: INSERT_EVENTS, values: packed([event]) });
+  }
   await client.query('COMMIT');
 }
 

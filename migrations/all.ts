@@ -26,6 +26,15 @@ import { ArchiveAudit1793000000770 } from './1793000000770-archive-audit.js';
 import { EncryptAudit1793000000780 } from './1793000000780-encrypt-audit.js';
 import { RestoreAudit1793000000790 } from './1793000000790-restore-audit.js';
 import { LoadRestored1793000000800 } from './1793000000800-load-restored.js';
+import { KeepMonthsClosed1793000000840 } from './1793000000840-keep-months-closed.js';
+import { PartVerifyingFromDetaching1793000000850 } from './1793000000850-part-verifying-from-detaching.js';
+import { PurgeInTwoSteps1793000000860 } from './1793000000860-purge-in-two-steps.js';
+import { WatchTrail1793000000900 } from './1793000000900-watch-trail.js';
+import { ExpireArchiveRuns1793000000910 } from './1793000000910-expire-archive-runs.js';
+import { DateEvents1793000000915 } from './1793000000915-date-events.js';
+import { BeatAfterAStepBack1793000000920 } from './1793000000920-beat-after-a-step-back.js';
+import { FindWordsFaster1793000000930 } from './1793000000930-find-words-faster.js';
+import { SearchWithoutWorkers1793000000940 } from './1793000000940-search-without-workers.js';
 
 /** Every migration, in the order they run. */
 export const migrations = [
@@ -57,4 +66,13 @@ export const migrations = [
   EncryptAudit1793000000780,
   RestoreAudit1793000000790,
   LoadRestored1793000000800,
+  KeepMonthsClosed1793000000840,
+  PartVerifyingFromDetaching1793000000850,
+  PurgeInTwoSteps1793000000860,
+  WatchTrail1793000000900,
+  ExpireArchiveRuns1793000000910,
+  DateEvents1793000000915,
+  BeatAfterAStepBack1793000000920,
+  FindWordsFaster1793000000930,
+  SearchWithoutWorkers1793000000940,
 ];

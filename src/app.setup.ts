@@ -15,6 +15,7 @@ import { Refusals } from './platform/http/refusals.js';
 import { createAdapter } from './platform/http/server.js';
 import { acceptUploads } from './platform/http/uploads.js';
 import { EdgeValidation } from './platform/http/validation.js';
+import { AddressLimit } from './platform/limits/address-limit.js';
 import { Log } from './platform/logging/log.js';
 
 /** The whole application, ready to listen: the same for the server, the tests and the tools. */
@@ -31,6 +32,7 @@ export async function createApp(config: AppConfig): Promise<NestFastifyApplicati
 
 async function configureApp(app: NestFastifyApplication): Promise<void> {
   const config = app.get(AppConfig);
+  app.get(AddressLimit).watch(app.getHttpAdapter().getInstance());
   prefixRoutes(app);
   app.useGlobalPipes(new EdgeValidation());
   app.useGlobalFilters(new ProblemFilter(app.get(Log), app.get(Refusals)));
@@ -41,7 +43,7 @@ async function configureApp(app: NestFastifyApplication): Promise<void> {
   await app.register(cors, {
     origin: [...config.http.corsOrigins],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowedHeaders: ['authorization', 'content-type', 'if-match', 'idempotency-key', 'x-request-id'],
+    allowedHeaders: ['authorization', 'x-api-key', 'content-type', 'if-match', 'idempotency-key', 'x-request-id'],
     exposedHeaders: ['etag', 'location', 'x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'],
     maxAge: 600,
   });

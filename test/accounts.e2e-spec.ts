@@ -8,6 +8,7 @@ import { asRole, createUser, PASSWORD, signIn, withToken } from './support/sign-
 import { startTestApp, type TestApp } from './support/test-app.js';
 
 const USERS = '/api/v1/users';
+const KEYS = '/api/v1/keys';
 const FIRST_PASSWORD = 'an otter slid down the bank';
 
 interface UserBody {
@@ -82,7 +83,7 @@ describe('POSIX attributes', () => {
 
   it('U2: of callers who ask for one number at once, one gets it', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => admin.post(USERS).send({ kind: 'service', username: aName('svc-racer'), uidNumber: 5000 })),
+      Array.from({ length: 8 }, () => admin.post(USERS).send({ kind: 'service', username: aName('svc-racer'), uidNumber: 64_500 })),
     );
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409, 409, 409]);
   });
@@ -98,6 +99,37 @@ describe('POSIX attributes', () => {
     await aService();
   });
 
+  it('U2, U4: a number that is named lies in the range of the account’s kind; what an account has it keeps', async () => {
+    const person = { username: aName(), password: FIRST_PASSWORD };
+    const service = { kind: 'service', username: aName('svc-ranged') };
+    const refusals: [object, string, string][] = [
+      [person, '9999', 'must be a number of the range of people, 10000 to 59999'],
+      [person, '60000', 'must be a number of the range of people, 10000 to 59999'],
+      [service, '59999', 'must be a number of the range of service accounts, 60000 to 64999'],
+      [service, '65000', 'must be a number of the range of service accounts, 60000 to 64999'],
+    ];
+    for (const [account, number, detail] of refusals)
+      expect(
+        (
+          await admin
+            .post(USERS)
+            .send({ ...account, uidNumber: Number(number) })
+            .expect(422)
+        ).body,
+      ).toMatchObject({
+        code: 'uid_outside_range',
+        errors: [{ pointer: '/uidNumber', code: 'uid_outside_range', detail }],
+      });
+    const { id, uidNumber } = await aUser({ uidNumber: 59_999 });
+    expect((await admin.patch(`${USERS}/${id}`).send({ uidNumber: 60_001 }).expect(422)).body).toMatchObject({ code: 'uid_outside_range' });
+    const { id: robot } = await aService({ uidNumber: 64_999 });
+    await admin.patch(`${USERS}/${robot}`).send({ uidNumber: 10_500 }).expect(422);
+    await admin.put('/api/v1/settings/posix.personLast').send({ value: 50_000 }).expect(200);
+    const patched = await admin.patch(`${USERS}/${id}`).send({ uidNumber, displayName: 'Kept' }).expect(200);
+    expect(patched.body).toMatchObject({ uidNumber: 59_999, displayName: 'Kept' });
+    await admin.delete('/api/v1/settings/posix.personLast').expect(204);
+  });
+
   it('U2: attributes have defaults, are changed and cleared; the numbers and paths of others and of the system are refused', async () => {
     const group = (await admin.post('/api/v1/groups').send({ name: 'staff' }).expect(201)).body as { gidNumber: number };
     const user = await aUser({ gidNumber: group.gidNumber });
@@ -106,9 +138,9 @@ describe('POSIX attributes', () => {
     const taken = (await aUser()).uidNumber;
     const patched = await admin
       .patch(path)
-      .send({ loginShell: '/bin/zsh', gidNumber: null, homeDirectory: null, uidNumber: 7001 })
+      .send({ loginShell: '/bin/zsh', gidNumber: null, homeDirectory: null, uidNumber: 50_001 })
       .expect(200);
-    expect(patched.body).toMatchObject({ loginShell: '/bin/zsh', gidNumber: null, homeDirectory: null, uidNumber: 7001 });
+    expect(patched.body).toMatchObject({ loginShell: '/bin/zsh', gidNumber: null, homeDirectory: null, uidNumber: 50_001 });
     const back = await admin.patch(path).send({ uidNumber: user.uidNumber }).expect(200);
     expect(back.body).toMatchObject({ uidNumber: user.uidNumber });
     expect((await admin.patch(path).send({ uidNumber: taken }).expect(409)).body).toMatchObject({ code: 'uid_number_taken' });
@@ -145,6 +177,20 @@ describe('service accounts', () => {
     await expect(t.sql(`UPDATE users SET password_hash = 'x' WHERE id = $1`, [service.id])).rejects.toMatchObject({
       constraint: 'users_service_has_no_password',
     });
+  });
+
+  it('U4: their secret is shown once, and one that replaces it revokes the old one', async () => {
+    const { id: ownerId } = await aService({ roles: ['viewer'] });
+    const terms = { kind: 'tenant', name: 'robot', ownerId, permissions: ['pool:read'], networks: ['10.0.0.0/8'] };
+    const made = (await admin.post(KEYS).send(terms).expect(201)).body as { id: string; secret: string };
+    const readsWith = async (secret: string): Promise<number> => (await withToken(t, secret).get('/api/v1/ipam/pools')).status;
+    expect(await readsWith(made.secret)).toBe(200);
+    for (const path of [`${KEYS}/${made.id}`, `${KEYS}?ownerId=${ownerId}`])
+      expect((await admin.get(path).expect(200)).text).not.toContain(made.secret.split('_')[3]);
+    const next = (await admin.post(`${KEYS}/${made.id}/rotate`).send({ graceSeconds: 0 }).expect(201)).body as typeof made;
+    expect([await readsWith(made.secret), await readsWith(next.secret)]).toEqual([401, 200]);
+    await admin.delete(`${KEYS}/${next.id}`).expect(204);
+    expect(await readsWith(next.secret)).toBe(401);
   });
 
   it('U4, ASVS 6.3.8: cannot sign in, and the answer is that of a wrong password', async () => {
@@ -418,6 +464,26 @@ describe('many accounts at once', () => {
       ],
     });
     expect(await actionsAbout(a.id)).toEqual(['user.created', 'user.deactivated']);
+  });
+
+  it('U16, A5: many at once leave an event for each that changed and one for the whole, all under the request’s id; a dry run leaves none', async () => {
+    const { id: me, run } = await bulker();
+    const [a, b, c] = [await aUser(), await aUser(), await aUser()];
+    await admin.patch(`${USERS}/${c.id}`).send({ active: false }).expect(200);
+    const body = { operation: 'deactivate', ids: [a.id, b.id, c.id, '00000000-0000-7000-8000-000000000000', me] };
+    await run({ ...body, dryRun: true })
+      .set('x-request-id', 'batch-rehearsed')
+      .expect(200);
+    expect(await eventsOf(t, 'correlation_id = $1', 'batch-rehearsed')).toEqual([]);
+    await run(body).set('x-request-id', 'batch-of-accounts').expect(200);
+    const [started, ...events] = await eventsOf(t, 'correlation_id = $1', 'batch-of-accounts');
+    expect(started).toMatchObject({ action: 'user.batch_started', outcome: 'unknown', detail: { operation: 'deactivate', count: 5 } });
+    expect(events.map(({ action, resource }) => [action, resource?.id])).toEqual([
+      ['user.deactivated', a.id],
+      ['user.deactivated', b.id],
+      ['user.batch_completed', started!.resource?.id],
+    ]);
+    expect(events[2]!.detail).toEqual({ attempt: started!.id, operation: 'deactivate', done: 2, unchanged: 1, refused: 1, skipped: 1 });
   });
 
   it('U16: gives and takes roles and groups, through the same rules as a single call', async () => {

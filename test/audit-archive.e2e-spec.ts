@@ -1,13 +1,17 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { Client } from 'pg';
+import { v7 as uuidv7 } from 'uuid';
 import { Archives } from '../src/audit/archive/archives.js';
 import { ArchiveJob } from '../src/audit/archive/archive.job.js';
+import { ArchiveRuns } from '../src/audit/archive/archive-runs.service.js';
 import { ArchiveSchedule } from '../src/audit/archive/archive-schedule.js';
 import { BloomFilter } from '../src/audit/archive/bloom-filter.js';
 import { type ArchiveRunView } from '../src/audit/archive/archive.dto.js';
@@ -20,15 +24,17 @@ import { ArchiveRepository, type Month } from '../src/audit/archive/archive.repo
 import { ArchiveStore } from '../src/audit/archive/archive-store.js';
 import { ArchiveSettings } from '../src/audit/archive/archive-settings.js';
 import { Archiver } from '../src/audit/archive/archiver.js';
-import { type ArchiveRun } from '../src/audit/archive/archive-runs.repository.js';
+import { type ArchiveRun, ArchiveRunsRepository } from '../src/audit/archive/archive-runs.repository.js';
 import { RetentionRun } from '../src/audit/archive/retention-run.js';
 import { Detector } from '../src/audit/detection/detector.js';
+import { beginSnapshot } from '../src/audit/verification/snapshot.js';
 import { Verifier } from '../src/audit/verification/verifier.js';
+import { LegalHolds } from '../src/audit/holds/holds.service.js';
 import { zstd } from '../src/platform/storage/codecs/zstd.js';
 import { type ObjectStorage } from '../src/platform/storage/object-storage.js';
 import { storageUnavailable } from '../src/platform/storage/storage-error.js';
 import { AppConfig } from '../src/config/app-config.js';
-import { eventsOf } from './support/audit-events.js';
+import { eventsOf, expectSeveritiesOfCatalogue } from './support/audit-events.js';
 import { type Fault, FaultyStorage } from './support/faulty-storage.js';
 import { startProcess } from './support/child-process.js';
 import { eventually } from './support/eventually.js';
@@ -93,9 +99,8 @@ function rowsIn(t: TestApp): Promise<{ seq: string; payload: string }[]> {
 async function linesIn(t: TestApp): Promise<string[]> {
   const instant = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
   const rows = await t.sql<{ line: string }>(
-    `SELECT format('{"seq":%s,"id":"%s","sealed_at":"%s","recorded_at":"%s","xid":"%s","epoch":%s,"leaf":"%s","mac":"%s","payload":%s}', seq, id,
-                   ${instant('sealed_at')}, ${instant('recorded_at')}, xid, cluster_epoch, encode(leaf, 'hex'), encode(emit_mac, 'hex'),
-                   to_json(payload)) AS line
+    `SELECT format('{"seq":%s,"id":"%s","sealed_at":"%s","recorded_at":"%s","xid":"%s","epoch":%s,"mac":"%s","payload":%s}', seq, id,
+                   ${instant('sealed_at')}, ${instant('recorded_at')}, xid, cluster_epoch, encode(emit_mac, 'hex'), payload) AS line
        FROM audit_log WHERE class = 3 AND sealed_at < now() - interval '1 year' ORDER BY seq`,
   );
   return rows.map(({ line }) => line);
@@ -126,6 +131,22 @@ describe('a month that is past its time', () => {
       const archived = await text(zstd.decompress(createReadStream(file)));
       expect(archived.split('\n')).toEqual([...before, '']);
       await soundly(t);
+    });
+  });
+
+  it('T4: takes along the dead rows that it made, and leaves planners with what they need to know', async () => {
+    await onCopy(async (t) => {
+      await runNow(t);
+      const tidied = (column: string, like: string): Promise<string[]> =>
+        eventually(async () => {
+          const rows = await t.sql<{ name: string }>(
+            `SELECT s.relname AS name FROM pg_stat_all_tables s WHERE s.${column} IS NOT NULL AND s.relname LIKE $1 ORDER BY 1`,
+            [like],
+          );
+          return rows.length > 0 && rows.map(({ name }) => name);
+        });
+      expect(await tidied('last_vacuum', 'audit_%')).toEqual(['audit_archive', 'audit_archive_run']);
+      expect(await tidied('last_analyze', 'audit_log_ipam%')).not.toHaveLength(0);
     });
   });
 
@@ -173,6 +194,50 @@ describe('a month that is past its time', () => {
     });
   });
 
+  describe('in the run of the night', () => {
+    const alerts = async (t: TestApp): Promise<object[]> => {
+      await t.app.get(Detector).detect();
+      return t.sql(`SELECT subject, severity FROM audit_alerts WHERE rule = 'archive_failed'`);
+    };
+    const ALERT = [{ subject: 'audit_log', severity: 'high' }];
+
+    async function atNight(t: TestApp): Promise<ArchiveRun> {
+      t.app.get(ArchiveSchedule).isDue = () => true;
+      await t.app.get(ArchiveJob).tick();
+      return eventually(async () => {
+        // A job that failed waits some seconds before it is tried again.
+        await t.sql(`UPDATE jobs SET run_at = now() WHERE name = 'audit.retention-nightly' AND state = 'waiting'`);
+        const [run] = await t.sql<{ id: string }>('SELECT id FROM audit_archive_run WHERE finished_at IS NOT NULL');
+        return run && t.app.get(ArchiveRunsRepository).byId(run.id);
+      }, 30_000);
+    }
+
+    it('T4: a month that cannot be archived raises an alert', async () => {
+      await onCopy(async (t) => {
+        const settings = t.app.get(ArchiveSettings);
+        const store = new FaultyStorage(await settings.store());
+        settings.store = () => Promise.resolve(store);
+        store.fault = 'put fails';
+        expect(await atNight(t)).toMatchObject({ state: 'failed', error: expect.stringContaining('2 of 3 months failed') as string });
+        expect(await alerts(t)).toEqual(ALERT);
+      });
+    });
+
+    it.each<[string, (partitions: Partitions, error: Error) => void]>([
+      ['without its connection', (partitions, error) => (partitions.alone = () => Promise.reject(error))],
+      ['before its first month', (partitions, error) => (partitions.premake = () => Promise.reject(error))],
+    ])('T4: a run that fails %s ends as failed, with its reason, and raises an alert', async (_where, breakIt) => {
+      await onCopy(async (t) => {
+        breakIt(t.app.get(Partitions), new Error('The owner is away.'));
+        expect(await atNight(t)).toMatchObject({ state: 'failed', error: 'The owner is away.' });
+        expect(await eventsOf(t, `action = 'audit.archive_failed'`)).toMatchObject([
+          { resource: { type: 'audit_archive_run' }, detail: { reason: 'The owner is away.', code: 'unexpected' } },
+        ]);
+        expect(await alerts(t)).toEqual(ALERT);
+      });
+    });
+  });
+
   it('T3: events that are not what was sealed are not archived, and stay', async () => {
     await onCopy(async (t) => {
       await asAttacker(t.database, `UPDATE audit_log SET payload = replace(payload, 'thing-7"', 'thing-8"') WHERE class = 3 AND seq = 7`);
@@ -209,6 +274,7 @@ describe('a month that is past its time', () => {
       await t.sql('UPDATE audit_archive SET next_try = NULL');
       expect(await runNow(t)).toMatchObject({ steps: [{ log: 'ipam', from: 'verified', to: 'detached' }], error: null });
       await soundly(t);
+      await expectSeveritiesOfCatalogue(t);
     });
   });
 
@@ -277,6 +343,60 @@ describe('a month that is past its time', () => {
         result: 'incomplete',
         findings: [{ code: 'period_missing', log: 'ipam', seq: 0 }],
       });
+    });
+  });
+
+  it('A4, T2: does not leave the log beneath a verification: the run waits for it, and ends what it began', async () => {
+    await onCopy(async (t) => {
+      await allSealed(t);
+      const archive = t.app.get(ArchiveRepository);
+      const [month] = (await archive.months()).filter(({ log }) => log === 'ipam');
+      const client = new Client(t.database.adminUrl);
+      await client.connect();
+      try {
+        await beginSnapshot(client);
+        await client.query('SELECT');
+        const running = runNow(t);
+        await eventually(async () => {
+          const waiting = await t.sql(`SELECT FROM pg_locks WHERE NOT granted AND relation = to_regclass('audit_detaching')`);
+          return waiting.length > 0 || (await archive.place(month!)) !== 'attached';
+        }, 30_000);
+        expect(await t.app.get(Verifier).verifyOn(client, { anchors: null })).toMatchObject({ result: 'sound', findings: [] });
+        await client.query('ROLLBACK');
+        expect(await running).toMatchObject({ state: 'done', error: null });
+      } finally {
+        await client.end();
+      }
+      expect(await archive.place(month!)).toBe('trash');
+      await soundly(t);
+    });
+  });
+
+  it('T2: a reader who holds the log for some seconds does not leave the month half taken out', async () => {
+    await onCopy(async (t) => {
+      const archive = t.app.get(ArchiveRepository);
+      const client = new Client(t.database.adminUrl);
+      await client.connect();
+      try {
+        await client.query('BEGIN; SELECT FROM audit_log WHERE class = 3 LIMIT 1');
+        const place = archive.place.bind(archive);
+        let places: string[] = [];
+        archive.place = async (month) => {
+          const found = await place(month);
+          if (month.class === 3) places = [...places, found];
+          return found;
+        };
+        const running = runNow(t);
+        // It has given up once, and found what it had begun.
+        await eventually(() => places.includes('detaching'), 30_000);
+        await client.query('ROLLBACK');
+        expect(await running).toMatchObject({ state: 'done', error: null });
+        expect(places.at(-1)).toBe('alone');
+      } finally {
+        await client.end();
+      }
+      expect(await statesOf(t, 'ipam')).toEqual(['detached']);
+      await soundly(t);
     });
   });
 
@@ -364,27 +484,28 @@ describe('an archive that is past its time', () => {
       try {
         const claimed = await archive.claim(month);
         await holder.query(`BEGIN; ${place}`);
-        const purging = archiver.take(claimed, 'purged', undefined).then(
-          () => 'purged',
+        const deciding = archiver.take(claimed, 'purging', undefined).then(
+          () => 'purging',
           (error: unknown) => (error as { code?: string }).code,
         );
         await waiting();
         expect(await isThere(store, month.objectKey)).toBe(true);
         await holder.query('COMMIT');
-        expect(await purging).toBe('archive_period_held');
+        expect(await deciding).toBe('archive_period_held');
         expect(await isThere(store, month.objectKey)).toBe(true);
         expect(await statesOf(t, 'ipam')).toEqual(['dropped']);
         await holder.query(
           `UPDATE audit_legal_hold SET released_at = now(), released_by = 'b', released_by_name = 'b', release_reason = 'over'`,
         );
-        let placing: Promise<unknown> | undefined;
+        const purging = await archiver.take(claimed, 'purging', undefined);
         t.app.get(ArchiveStore).remove = async ({ objectKey }) => {
-          placing = holder.query(place);
-          await waiting();
+          // A store that takes its time keeps nobody waiting.
+          await holder.query(place);
           await store.delete(objectKey ?? '');
         };
-        await archiver.take(claimed, 'purged', undefined);
-        await placing;
+        await archiver.take(purging, 'purged', undefined);
+        const [late] = (await t.app.get(LegalHolds).list({ active: true, limit: 10, offset: 0 })).items;
+        expect(late!.months.filter(({ log }) => log === 'ipam')).toMatchObject([{ gone: true }, { gone: false }]);
         expect(await isThere(store, month.objectKey)).toBe(false);
         expect(await statesOf(t, 'ipam')).toEqual(['purged']);
       } finally {
@@ -393,19 +514,59 @@ describe('an archive that is past its time', () => {
     });
   });
 
-  it('T1, T3: stays in its state when the store does not remove it, and goes with the next run', async () => {
+  it('T1, T3: is still being purged when the store does not remove it, and goes with the next run', async () => {
     await pastItsTime(async (t, { objectKey }, store) => {
       const objects = t.app.get(ArchiveStore);
       const remove = objects.remove.bind(objects);
       objects.remove = () => Promise.reject(storageUnavailable('The store is away.', 1));
       expect(await runNow(t)).toMatchObject({ state: 'failed' });
-      expect([await isThere(store, objectKey), await statesOf(t, 'ipam')]).toEqual([true, ['dropped']]);
+      expect([await isThere(store, objectKey), await statesOf(t, 'ipam')]).toEqual([true, ['purging']]);
       expect(await eventsOf(t, `action = 'audit.archive_purged'`)).toEqual([]);
+      // Placed after it was decided, a hold stops nothing any more.
+      await t.sql(
+        `INSERT INTO audit_legal_hold (name, reason, logs, placed_by, placed_by_name) VALUES ('case', 'a case', '{ipam}', 'a', 'a')`,
+      );
+
       objects.remove = remove;
       await t.sql('UPDATE audit_archive SET next_try = NULL');
       expect(await runNow(t)).toMatchObject({ error: null });
       expect([await isThere(store, objectKey), await statesOf(t, 'ipam')]).toEqual([false, ['purged']]);
     });
+  });
+});
+
+describe('a purge that is killed', () => {
+  it.each(['DIE_BEFORE=purged', 'DIE_AFTER=purging'])('T1, T2: at %s is ended by the next run, and said once', async (where) => {
+    const copy = await copyTestDatabase(original);
+    const folder = await mkdtemp(path.join(tmpdir(), 'cadastre-archive-'));
+    const pins = { 'audit.archive.directory': folder, 'audit.archive.undoDays': 0 };
+    const variables = { ...keys, CADASTRE_PINNED_SETTINGS: JSON.stringify(pins) };
+    const [name = '', state = ''] = where.split('=');
+    try {
+      for (const at of ['', '', state]) {
+        const worker = await startProcess('test/support/archiving-worker.mjs', copy, {
+          ...variables,
+          ...(at === '' ? {} : { [name]: at }),
+        });
+        const ended = await worker.ended;
+        expect([ended, ended === 1 ? worker.output() : '']).toEqual([at === '' ? 0 : 'SIGKILL', '']);
+        await asAttacker(copy, `UPDATE audit_retention_policy SET delete_after_days = 1200 WHERE name = 'Everything'`);
+      }
+      const t = await startTestApp(variables, copy);
+      try {
+        expect(await t.sql(`SELECT FROM audit_archive WHERE state = 'purging'`)).not.toEqual([]);
+        for (let run = 0; run < 2; run++) expect(await runNow(t)).toMatchObject({ state: 'done', error: null });
+        expect(await statesOf(t, 'ipam')).toEqual(['purged']);
+        expect(await eventsOf(t, `action = 'audit.archive_purged' AND resource_id LIKE 'ipam/%'`)).toHaveLength(1);
+        expect((await readdir(path.join(folder, 'objects'), { recursive: true })).filter((file) => file.endsWith('.zst'))).toEqual([]);
+        await soundly(t);
+      } finally {
+        await t.close();
+      }
+    } finally {
+      await copy.drop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 
@@ -496,6 +657,68 @@ describe('the plan', () => {
     });
   });
 
+  it('T4: a run that is told to stop is not done, and goes on as the same run', async () => {
+    await onCopy(async (t) => {
+      const stop = new AbortController();
+      const store = t.app.get(ArchiveStore);
+      const check = store.check.bind(store);
+      store.check = async (month, manifest) => {
+        await check(month, manifest);
+        stop.abort();
+      };
+      const id = uuidv7();
+      const run = t.app.get(RetentionRun);
+      await expect(run.run({ id, requestedBy: 'test', signal: stop.signal })).rejects.toMatchObject({ name: 'AbortError' });
+      const runs = t.app.get(ArchiveRunsRepository);
+      expect(await runs.byId(id)).toMatchObject({ state: 'running', finishedAt: null, steps: [{ log: 'reads', to: 'detached' }] });
+      expect(await statesOf(t, 'ipam')).toEqual(['verified']);
+      expect(await run.run({ id, requestedBy: 'test' })).toMatchObject({
+        id,
+        state: 'done',
+        error: null,
+        steps: [
+          { log: 'reads', from: 'closed', to: 'detached' },
+          { log: 'ipam', from: 'verified', to: 'detached' },
+          { log: 'governance', to: 'detached' },
+        ],
+      });
+      expect(await eventsOf(t, `action = 'audit.archive_failed'`)).toEqual([]);
+    });
+  });
+
+  it('T4: a run that is asked for while another one is at it waits without failing, and one whose job dies is failed', async () => {
+    await onCopy(async (t) => {
+      const soon = (): Promise<object[]> => t.sql(`UPDATE jobs SET run_at = now() WHERE name = 'audit.archive' AND state = 'waiting'`);
+      const attempts = async (): Promise<number> =>
+        (await t.sql<{ n: number }>(`SELECT coalesce(sum(attempts), 0)::int AS n FROM jobs WHERE name = 'audit.archive'`))[0]!.n;
+      const ask = async (): Promise<ArchiveRun> => {
+        const service = t.app.get(ArchiveRuns);
+        return service.request((await service.plan()).hash);
+      };
+      const ended = (id: string): Promise<ArchiveRun> =>
+        eventually(async () => {
+          await soon();
+          const run = await t.app.get(ArchiveRunsRepository).byId(id);
+          return run?.finishedAt ? run : undefined;
+        }, 30_000);
+      const asked = await t.app.get(Partitions).alone(async () => {
+        const run = await ask();
+        // More often than a job is tried.
+        await eventually(async () => {
+          await soon();
+          return (await attempts()) > 6;
+        }, 30_000);
+        return run;
+      });
+      expect(await t.app.get(ArchiveRunsRepository).byId(asked.id)).toMatchObject({ state: 'waiting', error: null });
+      expect(await t.sql(`SELECT FROM jobs WHERE name = 'audit.archive' AND state = 'dead'`)).toEqual([]);
+      expect(await ended(asked.id)).toMatchObject({ state: 'done', error: null });
+      const doomed = await ask();
+      t.app.get(Partitions).alone = () => Promise.reject(new Error('The owner is away.'));
+      expect(await ended(doomed.id)).toMatchObject({ state: 'failed', error: 'The owner is away.' });
+    });
+  });
+
   it('T4: at its hour, one run a night whatever the number of instances, and never two at once', async () => {
     const copy = await copyTestDatabase(original);
     const variables = { ...keys, CADASTRE_PINNED_SETTINGS: JSON.stringify({ 'retention.hour': new Date().getUTCHours() }) };
@@ -571,6 +794,78 @@ describe('the plan', () => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 180_000);
+
+  it('A4, T6: a store of archives that is away is no verdict about the log, whatever keeps it away', async () => {
+    const copy = await copyTestDatabase(original);
+    const folder = await mkdtemp(path.join(tmpdir(), 'cadastre-var-'));
+    const disk = path.join(folder, 'disk');
+    const cadastre = (args: string[], pins: object): Promise<{ code: number; output: string }> =>
+      runCadastre(['audit', ...args], {
+        ...keys,
+        CADASTRE_ENV: 'test',
+        CADASTRE_VAR_DIR: folder,
+        CADASTRE_PINNED_SETTINGS: JSON.stringify({ 'audit.archive.directory': disk, ...pins }),
+        DATABASE_URL: copy.url,
+        DATABASE_DIRECT_URL: copy.ownerUrl,
+      });
+    const verify = (pins: object): Promise<{ code: number; output: string }> =>
+      cadastre(['verify', '--archives', '--anchors', 'none'], pins);
+    const bucket = (endpoint: string): object =>
+      Object.fromEntries(
+        Object.entries({ kind: 's3', endpoint, bucket: 'archives', accessKeyId: 'id', secretAccessKey: 'key' }).map(([name, value]) => [
+          `audit.archive.${name}`,
+          value,
+        ]),
+      );
+    try {
+      await mkdir(disk);
+      const plan = /plan ([0-9a-f]{64})/.exec((await cadastre(['archive', '--dry-run'], {})).output)?.[1] ?? '';
+      expect(await cadastre(['archive', 'apply', '--plan', plan], {})).toMatchObject({ code: 0 });
+      expect(await verify({})).toMatchObject({ code: 0 });
+
+      const there = `${disk}-elsewhere`;
+      await rename(disk, there);
+      expect(await verify({})).toMatchObject({
+        code: 75,
+        output: expect.stringContaining('The folder of the store is not there.') as string,
+      });
+      // As a mount point that is a file.
+      await writeFile(disk, '');
+      expect(await verify({})).toMatchObject({
+        code: 75,
+        output: expect.stringContaining('The folder of the store is not there.') as string,
+      });
+
+      const nobody = createServer().listen(0, '127.0.0.1');
+      await once(nobody, 'listening');
+      const { port } = nobody.address() as AddressInfo;
+      nobody.close();
+      await once(nobody, 'close');
+      const away = bucket(`http://127.0.0.1:${port}`);
+      const allowed = { 'outbound.allowedNetworks': ['127.0.0.0/8'] };
+      expect(await verify({ ...away, ...allowed })).toMatchObject({ code: 75 });
+      // Its address may not be connected to.
+      expect(await verify(away)).toMatchObject({ code: 75 });
+
+      await rm(disk);
+      await rename(there, disk);
+      expect(await verify({})).toMatchObject({ code: 0 });
+      const client = new Client(copy.adminUrl);
+      await client.connect();
+      const { rows } = await client.query(
+        `SELECT action, outcome FROM audit_events WHERE action IN ('audit.archive_broken', 'audit.verified')`,
+      );
+      await client.end();
+      // Of those that ended without a verdict, there is none.
+      expect(rows).toEqual([
+        { action: 'audit.verified', outcome: 'success' },
+        { action: 'audit.verified', outcome: 'success' },
+      ]);
+    } finally {
+      await copy.drop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 240_000);
 });
 
 describe('a large month', () => {

@@ -56,7 +56,11 @@ async function tell(t: TestApp, count: number, batch: string): Promise<void> {
       severity: pick(SEVERITIES),
       outcome: pick(['success', 'failure']),
       flags: pick([[], ['sox'], ['sox', 'gdpr']]),
-      resource: { type: pick(['thing', 'place']), id: `of-${batch}-${pick([1, 2, 3])}`, name: pick(WORDS) },
+      resource: {
+        type: pick(['thing', 'place']),
+        id: pick([`of-${batch}-1`, `of-${batch}-2`, `of-${batch}-3`, 'of-all']),
+        name: pick(WORDS),
+      },
       detail: { n, words: pick(WORDS) },
     };
     const from = pick(ADDRESSES);
@@ -179,11 +183,11 @@ async function hot(auditor: Agent, question: AuditQuestion): Promise<AuditEventV
 }
 
 /** Everything, in pages. */
-async function paged(auditor: Agent, question: AuditQuestion, limit = 7): Promise<AuditEventView[]> {
+async function paged(auditor: Agent, question: AuditQuestion, limit = 7, path = EVENTS): Promise<AuditEventView[]> {
   const items: AuditEventView[] = [];
   for (let after: string | undefined, pages = 0; ; pages++) {
     const answer = await auditor
-      .get(EVENTS)
+      .get(path)
       .query({ archived: true, limit, ...queryOf(question), ...(after === undefined ? {} : { after }) })
       .expect(200);
     const page = answer.body as AuditEventPage;
@@ -317,6 +321,41 @@ describe('searching months that are no longer in the database', () => {
         .expect(200);
       expect(text.trimEnd().split('\n').length).toBeGreaterThan(10);
       expect(store.fetched.filter((key) => key.includes('/ipam/') && key.includes(month!.period.slice(0, 7)))).toEqual([]);
+    });
+  });
+
+  it('A11, A13: a timeline has what is archived too, from its beginning or from now backwards, also of months that are back', async () => {
+    await onCopy(async ({ t, auditor, store }) => {
+      // One thing that lives in all three months.
+      const thing = { resourceType: 'thing', resourceId: 'of-all' };
+      const before = toldIds(await hot(auditor, thing)).toSorted();
+      await archive(t);
+      const kept = toldIds(await hot(auditor, thing)).length;
+      expect(kept > 1 && before.length - kept > 3).toBe(true);
+      const timeline = async (order: 'oldest' | 'newest', limit: number): Promise<AuditEventView[]> =>
+        paged(auditor, { ...thing, order } as AuditQuestion, limit, '/api/v1/audit/timeline');
+      const all = async (): Promise<void> => {
+        for (const limit of [1, 2, before.length - kept, before.length, 1000]) {
+          const oldest = await timeline('oldest', limit);
+          expect(toldIds(oldest)).toEqual(before);
+          expect(oldest.map(({ archived }) => archived === true)).toEqual(before.map((_, i) => i < before.length - kept));
+          expect(toldIds(await timeline('newest', limit))).toEqual(before.toReversed());
+        }
+      };
+      await all();
+      const [month] = (await t.app.get(ArchiveRepository).archived()).filter(({ log }) => log === 'ipam');
+      await auditor
+        .post(`/api/v1/audit/archive/periods/ipam/${month!.period.slice(0, 7)}/rehydrate`)
+        .send({ days: 1 })
+        .expect(202);
+      await eventually(async () => (await t.sql(`SELECT FROM audit_rehydration WHERE state = 'ready'`)).length === 1, 20_000);
+      await all();
+      store.fault = 'get is altered';
+      const broken = await auditor
+        .get('/api/v1/audit/timeline')
+        .query({ ...thing, archived: true, limit: 1000 })
+        .expect(409);
+      expect(broken.body).toMatchObject({ code: 'archive_broken' });
     });
   });
 

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { type Agent } from 'supertest';
 import {
   type AuditAlertPage,
@@ -9,10 +10,17 @@ import { alertStates, alertSteps } from '../src/audit/detection/alert-steps.js';
 import { DetectionJob } from '../src/audit/detection/detection.job.js';
 import { detectionRuleNames, detectionRules, type DetectionRuleName } from '../src/audit/detection/detection-rules.js';
 import { Detector } from '../src/audit/detection/detector.js';
+import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
+import { ReadBuffer } from '../src/audit/reads/read-buffer.js';
+import { AnchorWatch } from '../src/audit/sealing/anchor-watch.js';
+import { AnchoringRepository } from '../src/audit/sealing/anchoring.repository.js';
+import { FileAnchor } from '../src/audit/sealing/file-anchor.js';
 import { AuditTrail } from '../src/audit/trail/audit-trail.js';
+import { VerificationJob } from '../src/audit/verification/verification.job.js';
 import { runInContext } from '../src/platform/context/request-context.js';
 import { allFiled, eventsOf, holdFiling } from './support/audit-events.js';
 import { eventually } from './support/eventually.js';
+import { allSealed, asAttacker, record, sharedKeys } from './support/sealed-log.js';
 import { asRole, createUser } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 
@@ -46,8 +54,9 @@ describe('what is noticed in the trail', () => {
     const event = {
       action: action ?? rule.actions[0].replace('*.', 'thing.').replace('.*', '.changed'),
       category: 'meta',
+      ...('outcome' in rule ? { outcome: rule.outcome } : {}),
       actor: { kind: 'user', id: rule.subject === 'actor' ? subject : `somebody-${++subjects}`, name: subject },
-      resource: { type: 'user', id: rule.subject === 'account' ? subject : 'unknown' },
+      resource: { type: 'user', id: ['account', 'resource'].includes(rule.subject) ? subject : 'unknown' },
       detail: rule.subject === 'account' ? {} : { usernameDigest: `digest-${++subjects}` },
     } as const;
     for (let n = 0; n < times; n++)
@@ -56,8 +65,10 @@ describe('what is noticed in the trail', () => {
       );
   }
 
-  const aSubject = (name: DetectionRuleName): string =>
-    detectionRules[name].subject === 'client' ? `198.51.100.${++subjects}` : `subject-${++subjects}`;
+  const aSubject = (name: DetectionRuleName): string => {
+    const { subject } = detectionRules[name];
+    return subject === 'trail' ? 'audit_log' : subject === 'client' ? `198.51.100.${++subjects}` : `subject-${++subjects}`;
+  };
 
   /** The rule with a threshold that a test reaches soon; as installed it is kept in the table. */
   async function setRule(name: DetectionRuleName, patch: object): Promise<DetectionRuleView> {
@@ -276,6 +287,91 @@ describe('what is noticed in the trail', () => {
         ],
       },
     ]);
+  });
+});
+
+describe('what the trail notices about itself', () => {
+  const variables = { ...sharedKeys(), CADASTRE_PINNED_SETTINGS: '{"audit.anchorLagSeconds":1}' };
+  let t: TestApp;
+
+  beforeAll(async () => {
+    t = await startTestApp(variables);
+  });
+
+  afterAll(() => t.close());
+
+  /** Alerts of a rule, once the rules were compared with the trail. */
+  async function raised(rule: DetectionRuleName): Promise<Record<string, unknown>[]> {
+    await t.app.get(Detector).detect();
+    return t.sql('SELECT subject, severity, events FROM audit_alerts WHERE rule = $1 ORDER BY id', [rule]);
+  }
+
+  it('A3, A15: a nightly verification that finds the trail altered raises an alert, one that finds it sound does not', async () => {
+    const verified = async (count: number): Promise<AuditEventView> => {
+      await t.sql(`DELETE FROM jobs WHERE name = 'audit.verify-nightly'`);
+      await t.app.get(VerificationJob).tick();
+      await eventually(async () => (await eventsOf(t, `action = 'audit.verified'`)).length === count, 30_000);
+      return (await eventsOf(t, `action = 'audit.verified'`)).at(-1)!;
+    };
+    await record(t, 'ipam', 3);
+    await allSealed(t);
+    expect(await verified(1)).toMatchObject({ outcome: 'success' });
+    expect(await raised('verification_failed')).toEqual([]);
+    await asAttacker(t.database, `UPDATE audit_log SET payload = replace(payload, '"n":1', '"n":7') WHERE action = 'test.sealed'`);
+    expect(await verified(2)).toMatchObject({ outcome: 'failure', actor: { id: 'system' } });
+    expect(await raised('verification_failed')).toEqual([{ subject: 'audit_log', severity: 'critical', events: 1 }]);
+  });
+
+  it('A15: reads that were lost raise an alert', async () => {
+    expect(await raised('reads_lost')).toEqual([]);
+    t.app.get(ReadBuffer).missed(new Error('no place is left'));
+    const [event] = await eventually(async () => {
+      const events = await eventsOf(t, `action = 'audit.reads_lost'`);
+      return events.length > 0 && events;
+    });
+    expect(event!.actor).toMatchObject({ kind: 'system', id: 'system' });
+    expect(await raised('reads_lost')).toEqual([{ subject: 'audit_log', severity: 'high', events: 1 }]);
+  });
+
+  it('A15: an event that was forged before it was sealed raises an alert', async () => {
+    expect(await raised('quarantined')).toEqual([]);
+    await t.sql(
+      `INSERT INTO audit_inbox (id, class, payload, leaf, emit_mac) VALUES (uuidv7(), 3, '{"action":"forged.made"}', sha256('x'), sha256('y'))`,
+    );
+    await eventually(async () => (await eventsOf(t, `action = 'audit.quarantined'`)).length > 0);
+    expect(await raised('quarantined')).toEqual([{ subject: 'audit_log', severity: 'critical', events: 1 }]);
+  });
+
+  it('A4, A15: an anchor that is late is said once an outage, whoever looks, and raises an alert', async () => {
+    const other = await startTestApp(variables, t.database);
+    const said = (): Promise<AuditEventView[]> => eventsOf(t, `action = 'audit.anchor_lagged'`);
+    const lag = (): Promise<number> => t.app.get(AnchoringRepository).lagSeconds('file');
+    const watches = [t, other].map(({ app }) => app.get(AnchorWatch));
+    const look = async (): Promise<void> => {
+      for (const watch of [...watches, ...watches]) await watch.look();
+    };
+    try {
+      await eventually(async () => (await lag()) === 0);
+      await look();
+      expect(await said()).toEqual([]);
+      expect(await raised('anchor_lag')).toEqual([]);
+      const away = [t, other].map(({ app }) => jest.spyOn(app.get(FileAnchor), 'publish').mockRejectedValue(new Error('no such folder')));
+      await t.app.get(AuditTrail).recordAlone({ action: 'thing.made', category: 'ipam' });
+      await eventually(async () => (await lag()) > 1.1);
+      for (let n = 0; n < 3; n++) await look();
+      expect(await said()).toMatchObject([
+        { outcome: 'failure', severity: 'high', resource: { type: 'audit_anchor', id: 'file' }, detail: { limitSeconds: 1 } },
+      ]);
+      expect(await raised('anchor_lag')).toEqual([{ subject: 'file', severity: 'high', events: 1 }]);
+      for (const spy of away) spy.mockRestore();
+      // An anchor that failed is tried again after ten seconds.
+      await eventually(async () => (await lag()) === 0, 20_000);
+      await look();
+      expect(await t.sql('SELECT FROM audit_anchor_outage')).toEqual([]);
+      expect(await said()).toHaveLength(1);
+    } finally {
+      await other.close();
+    }
   });
 });
 

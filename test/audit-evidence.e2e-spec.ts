@@ -227,8 +227,10 @@ describe('evidence', () => {
     expect(body).toMatchObject({ state: 'done', result: 'sound', findings: [], findingCount: 0 });
     expect((await auditor.get(`/api/v1/audit/verifications/${body.id}`).expect(200)).body).toEqual(body);
     expect((await auditor.get('/api/v1/audit/verifications?limit=1').expect(200)).body).toMatchObject({ items: [{ id: body.id }] });
-    expect(await eventsOf(t, 'correlation_id = $1', 'verifying')).toMatchObject([
-      { action: 'audit.verified', outcome: 'success', resource: { id: body.id }, detail: { result: 'sound' } },
+    const events = await eventsOf(t, 'correlation_id = $1', 'verifying');
+    expect(events).toMatchObject([
+      { action: 'audit.verification_requested', outcome: 'unknown', resource: { id: body.id } },
+      { action: 'audit.verified', outcome: 'success', resource: { id: body.id }, detail: { attempt: events[0]!.id, result: 'sound' } },
     ]);
   });
 
@@ -242,6 +244,9 @@ describe('evidence', () => {
       return body.state === 'failed' && body;
     });
     expect(failed).toMatchObject({ result: null, reason: expect.stringContaining('gone') as string });
+    expect(await eventsOf(t, `resource_id = $1`, row!.id)).toMatchObject([
+      { action: 'audit.verification_abandoned', outcome: 'failure', severity: 'high', detail: { reason: failed.reason } },
+    ]);
   });
 
   it('A4: the nightly job verifies too', async () => {
@@ -250,9 +255,17 @@ describe('evidence', () => {
       async () => (await t.sql(`SELECT result FROM audit_verification WHERE requested_by = 'system' AND state = 'done'`))[0],
     );
     expect(row).toEqual({ result: 'sound' });
+    const [attempt, result] = await eventsOf(
+      t,
+      `action LIKE 'audit.verif%' AND actor_id = 'system' AND action <> 'audit.verification_abandoned'`,
+    );
+    expect([attempt, result]).toMatchObject([
+      { action: 'audit.verification_requested', outcome: 'unknown' },
+      { action: 'audit.verified', detail: { attempt: attempt!.id } },
+    ]);
   });
 
-  it('A4: cadastre audit verify says so with its exit code: 0 sound, 2 incomplete, 1 tampered; with threads too', async () => {
+  it('A4: cadastre audit verify says so with its exit code: 0 sound, 2 incomplete, 1 tampered, others without a verdict; with threads too', async () => {
     await allSealed(t);
     const config = t.app.get(AppConfig);
     const variables = {
@@ -266,7 +279,20 @@ describe('evidence', () => {
       runCadastre(['audit', 'verify', '--anchors', config.audit.anchorDirectory, ...args], variables);
     const sound = await run_('--workers', '2');
     expect(sound).toEqual({ code: 0, output: expect.stringMatching(/ipam +600 events, 600 read[^]*The audit log is sound/) as string });
-    expect(await run_('--class', 'nothing')).toMatchObject({ code: 1 });
+    const attempts = (): Promise<unknown[]> => eventsOf(t, `action = 'audit.verification_requested'`);
+    const before = await attempts();
+    for (const wrong of [['--class', 'nothing'], ['--bogus'], ['--workers', '0']])
+      expect({ wrong, ...(await run_(...wrong)) }).toMatchObject({ wrong, code: 64 });
+    expect(await attempts()).toEqual(before);
+    const away = { ...variables, DATABASE_URL: 'postgres://127.0.0.1:1/none', DATABASE_DIRECT_URL: 'postgres://127.0.0.1:1/none' };
+    expect(await runCadastre(['audit', 'verify'], away)).toMatchObject({
+      code: 75,
+      output: expect.stringContaining('The database cannot be reached') as string,
+    });
+    expect(await runCadastre(['audit', 'verify'], { ...variables, CADASTRE_PORT: 'none' })).toMatchObject({ code: 78 });
+    await asAttacker(t.database, 'ALTER TABLE audit_tile RENAME TO audit_tile_gone');
+    expect(await run_()).toMatchObject({ code: 75 });
+    await asAttacker(t.database, 'ALTER TABLE audit_tile_gone RENAME TO audit_tile');
     await asAttacker(t.database, `UPDATE audit_log SET actor_id = 'somebody else' WHERE class = 3 AND seq = 207`);
     expect(await run_('--class', 'ipam', '--workers', '2')).toEqual({
       code: 1,
@@ -278,5 +304,5 @@ describe('evidence', () => {
     );
     const ids = await t.sql<{ id: string }>('SELECT id FROM audit_log WHERE class = 3 AND seq = 207');
     expect((await auditor.get(`/api/v1/audit/events/${ids[0]!.id}/proof`).expect(409)).body).toMatchObject({ code: 'audit_log_unsound' });
-  });
+  }, 180_000);
 });

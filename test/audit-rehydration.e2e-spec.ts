@@ -569,6 +569,37 @@ describe('an archived month', () => {
     });
   });
 
+  it('T5: one event of it is read by its id: from its archive when that is asked for, from its copy always, and it is said', async () => {
+    await onCopy(async (t) => {
+      const auditor = await asRole(t, 'auditor');
+      const [event] = await search(auditor, { resourceType: 'thing', resourceId: 'thing-300' });
+      const { period } = await theMonth(t);
+      const one = (id = event!.id): string => `${EVENTS}/${id}`;
+      expect((await auditor.get(one()).expect(404)).body).toMatchObject({
+        code: 'event_archived',
+        eventId: event!.id,
+        months: expect.arrayContaining([{ log: 'ipam', period: period.slice(0, 7) }]) as unknown,
+      });
+      const read = await auditor.get(one()).query({ archived: true }).set('x-request-id', 'one-of-an-archive').expect(200);
+      expect(read.body).toEqual(event);
+      expect(await eventsOf(t, 'correlation_id = $1', 'one-of-an-archive')).toMatchObject([
+        { action: 'audit.read', resource: { type: 'audit_event', id: event!.id }, detail: { archived: true, count: 1 } },
+      ]);
+      const nobodys = event!.id.replace(/.{4}$/, '0000');
+      expect((await auditor.get(one(nobodys)).query({ archived: true }).expect(404)).body).toMatchObject({ code: 'audit_event_not_found' });
+      await auditor.get(one('00000000-0000-7000-8000-000000000000')).expect(404, /audit_event_not_found/);
+
+      await ask(t);
+      await load(t);
+      expect((await auditor.get(one()).expect(200)).body).toEqual(event);
+      await asAttacker(
+        t.database,
+        `UPDATE audit_restored SET payload = replace(payload, 'thing-300"', 'thing-301"') WHERE id = '${event!.id}'`,
+      );
+      expect((await auditor.get(one()).expect(409)).body).toMatchObject({ code: 'archive_broken' });
+    });
+  });
+
   it('T5: can be proven when it is back, and says which month to read back before', async () => {
     await onCopy(async (t) => {
       const auditor = await asRole(t, 'auditor');
@@ -587,6 +618,19 @@ describe('an archived month', () => {
         .post('/api/v1/audit/evidence')
         .send({ ids: ['00000000-0000-7000-8000-000000000000'] })
         .expect(404, /audit_event_not_found/);
+      const found = { resourceType: 'thing', resourceId: 'thing-300' };
+      const months = (await t.app.get(ArchiveRepository).archived()).length;
+      const short = await auditor.post('/api/v1/audit/evidence').send(found).expect(200);
+      expect(short.body).toMatchObject({ logs: [], archivedMonths: months });
+      expect(months).toBeGreaterThan(0);
+      expect(
+        (
+          await auditor
+            .post('/api/v1/audit/evidence')
+            .send({ ...found, category: 'reads' })
+            .expect(200)
+        ).body,
+      ).toMatchObject({ archivedMonths: 0 });
       await ask(t);
       await load(t);
       const pack = await auditor
@@ -595,8 +639,15 @@ describe('an archived month', () => {
         .expect(200);
       const file = path.join(folder, 'pack.json');
       await writeFile(file, JSON.stringify(pack.body));
+      expect(pack.body).toMatchObject({ archivedMonths: 0 });
       const { keys: known } = pack.body as { keys: { publicKey: string }[] };
       expect(await verified(file, known[0]!.publicKey)).toMatchObject({ code: 0 });
+      const partly = await auditor.post('/api/v1/audit/evidence').send({ category: 'ipam' }).expect(200);
+      await writeFile(file, JSON.stringify(partly.body));
+      expect(await verified(file, known[0]!.publicKey)).toMatchObject({
+        code: 0,
+        output: expect.stringContaining('archived months may have more') as string,
+      });
       await auditor.get(`${EVENTS}/${event!.id}/proof`).expect(200);
       const altered = JSON.stringify(pack.body).replace('thing-300', 'thing-301');
       await writeFile(file, altered);
@@ -687,6 +738,32 @@ describe('an archived month', () => {
     }, closed);
   });
 
+  it('T5, O8: every month that may have what somebody did is read back by the command, and no other', async () => {
+    await onCopy(async (t) => {
+      const variables = {
+        ...pinned(),
+        CADASTRE_ENV: 'test',
+        DATABASE_URL: t.database.url,
+        DATABASE_DIRECT_URL: t.database.ownerUrl,
+        CADASTRE_JOBS: 'false',
+        CADASTRE_VAR_DIR: folder,
+      };
+      const { period } = await theMonth(t);
+      const all = (await t.app.get(ArchiveRepository).archived()).length;
+      expect(all).toBeGreaterThan(1);
+      const nobody = await runCadastre(['audit', 'rehydrate', '--actor', 'nobody-at-all'], variables);
+      expect(nobody).toMatchObject({ code: 0, output: expect.stringContaining(`0 of ${all} archived months`) as string });
+      const done = await runCadastre(['audit', 'rehydrate', '--actor', PERSON, '--days', '3'], variables);
+      expect(done).toMatchObject({
+        code: 0,
+        output: expect.stringContaining(`1 of ${all} archived months may have events of ${PERSON}`) as string,
+      });
+      expect(done.output).toContain(`ipam ${period.slice(0, 7)} is back with ${COUNT} events`);
+      expect(await t.sql(`SELECT class, period::text FROM audit_rehydration WHERE state = 'ready'`)).toEqual([{ class: 3, period }]);
+      expect(await t.sql('SELECT FROM audit_restored WHERE actor_id = $1', [PERSON])).toHaveLength(1);
+    });
+  }, 150_000);
+
   it('T5, O8: is read back by the command', async () => {
     await onCopy(async (t) => {
       const { period } = await theMonth(t);
@@ -704,6 +781,7 @@ describe('an archived month', () => {
       expect(await restored(t)).toHaveLength(COUNT);
       expect(await runCadastre(['audit', 'rehydrate', '--class', 'ipam', '--period', '1999-01'], variables)).toMatchObject({ code: 1 });
       expect(await runCadastre(['audit', 'rehydrate', ...month, '--days', '91'], variables)).toMatchObject({ code: 2 });
+      expect(await runCadastre(['audit', 'rehydrate', ...month, '--actor', PERSON], variables)).toMatchObject({ code: 2 });
     });
   }, 150_000);
 });

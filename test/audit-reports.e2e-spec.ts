@@ -14,15 +14,15 @@ const AUDIT = '/api/v1/audit';
 const ann = { kind: 'user', id: 'id-of-ann', name: 'ann' };
 
 /** Events as a superuser writes them: of any day. */
-async function past(t: TestApp, actor: string, daysAgo: number, count: number): Promise<void> {
+async function past(t: TestApp, actor: string, daysAgo: number, count: number, outcome = 'success'): Promise<void> {
   await t.sql(
     `INSERT INTO audit_log (class, seq, sealed_at, occurred_at, recorded_at, id, xid, actor_id, action, category, severity, outcome, flags, payload, leaf, emit_mac)
-     SELECT 3, 1000000 + (random() * 1e9)::bigint, now(), a.at, a.at, uuidv7(a.at - now()), '1', $1, 'usage.made', 'ipam', 'info', 'success', '{}',
-            jsonb_build_object('action', 'usage.made', 'category', 'ipam', 'severity', 'info', 'outcome', 'success', 'at', a.at, 'flags', '[]'::jsonb,
+     SELECT 3, 1000000 + (random() * 1e9)::bigint, now(), a.at, a.at, uuidv7(a.at - now()), '1', $1, 'usage.made', 'ipam', 'info', $4, '{}',
+            jsonb_build_object('action', 'usage.made', 'category', 'ipam', 'severity', 'info', 'outcome', $4::text, 'at', a.at, 'flags', '[]'::jsonb,
               'actor', jsonb_build_object('kind', 'api_key', 'id', $1::text, 'name', 'name of ' || $1::text)), sha256('x'), sha256('x')
        FROM (SELECT CASE WHEN $2::int = 0 THEN now() ELSE date_trunc('day', now(), 'UTC') - make_interval(days => $2::int) + interval '5 hours' END AS at) a,
             generate_series(1, $3::int)`,
-    [actor, daysAgo, count],
+    [actor, daysAgo, count, outcome],
   );
 }
 
@@ -73,6 +73,8 @@ describe('figures of the trail', () => {
   });
 
   it('A13: shows what was high or critical in 24 hours, and what failed in seven days by who and what', async () => {
+    // That an export began is no failure.
+    await auditor.get(`${AUDIT}/export?action=none.at_all`).buffer(true).expect(200);
     const high = (await auditor.get(`${AUDIT}/monitoring/high-severity`).expect(200)).body as AuditEventPage;
     expect(high.items.map(({ action, severity }) => [action, severity])).toEqual([
       ['thing.failed', 'critical'],
@@ -95,6 +97,9 @@ describe('figures of the trail', () => {
     await past(t, 'unusual', 0, 21);
     await past(t, 'new and quiet', 0, 19);
     await past(t, 'new and loud', 0, 20);
+    // What began and what came of it are one.
+    await past(t, 'new and long', 0, 10);
+    await past(t, 'new and long', 0, 10, 'unknown');
     const { items } = (await auditor.get(`${AUDIT}/monitoring/unusual-usage`).expect(200)).body as UnusualUsageView;
     expect(items.filter(({ actorKind }) => actorKind === 'api_key')).toEqual([
       { actorId: 'new and loud', actorKind: 'api_key', actorName: 'name of new and loud', events: 20, mean: 0, deviation: 0 },
@@ -195,8 +200,11 @@ describe('reports', () => {
     });
     const body = text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1);
     expect(last).toEqual({ archivedMonths: 0, count: 5, digest: `sha256:${createHash('sha256').update(body).digest('hex')}` });
-    expect(await eventsOf(t, 'correlation_id = $1', 'report-data-subject')).toMatchObject([
-      { action: 'audit.read', detail: { question: 'report:data-subject', filters: { user: subject.id }, count: 5, digest: last.digest } },
+    const asked = { question: 'report:data-subject', filters: { user: subject.id } };
+    const events = await eventsOf(t, 'correlation_id = $1', 'report-data-subject');
+    expect(events).toMatchObject([
+      { action: 'audit.report_started', outcome: 'unknown', detail: asked },
+      { action: 'audit.read', outcome: 'success', detail: { ...asked, attempt: events[0]!.id, count: 5, digest: last.digest } },
     ]);
   });
 
@@ -217,7 +225,7 @@ describe('reports', () => {
 
   it('A13: the report of access has reads of the trail and what was denied, and says what is not recorded', async () => {
     const { head, lines } = await report('access');
-    expect(new Set(lines.map(({ action }) => action))).toEqual(new Set(['audit.read', 'request.denied']));
+    expect(new Set(lines.map(({ action }) => action))).toEqual(new Set(['audit.read', 'audit.report_started', 'request.denied']));
     expect(head.notRecorded).toEqual([
       'reads of a kind while its setting audit.reads.* is off, as that of the address space is by default',
     ]);
@@ -241,6 +249,15 @@ describe('reports', () => {
     const expected = all.map(({ action }) => action).filter((action) => requirementsOf(action).length > 0);
     expect([...byAction.keys()].sort()).toEqual(expected.sort());
     expect(byAction.has('login.succeeded')).toBe(false);
+  });
+
+  it('A12: that a report was asked for is in the trail before its first line, whatever becomes of its end', async () => {
+    await t.sql(`ALTER TABLE audit_inbox ADD CONSTRAINT refuse_reads CHECK (payload NOT LIKE '%"action":"audit.read"%') NOT VALID`);
+    await expect(report('change-trail', {}, 'a-report-without-end')).rejects.toThrow();
+    await t.sql('ALTER TABLE audit_inbox DROP CONSTRAINT refuse_reads');
+    expect(await eventsOf(t, 'correlation_id = $1', 'a-report-without-end')).toMatchObject([
+      { action: 'audit.report_started', outcome: 'unknown', detail: { question: 'report:change-trail' } },
+    ]);
   });
 
   it('A13: a report asks for what it is about, and HEAD makes none', async () => {

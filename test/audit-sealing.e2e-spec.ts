@@ -4,6 +4,8 @@ import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { Client } from 'pg';
+import { type PublishedCheckpoint } from '../src/audit/sealing/anchor.js';
+import { Anchoring } from '../src/audit/sealing/anchoring.js';
 import { Sealer } from '../src/audit/sealing/sealer.js';
 import { SealingSettings } from '../src/audit/sealing/sealing-settings.js';
 import { isSignedBy, parseNote, publicKeyIn } from '../src/audit/sealing/signed-note.js';
@@ -19,6 +21,8 @@ import { allSealed, asAttacker, aSigningKey, record, sharedKeys } from './suppor
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 import { createTestDatabase } from './support/test-database.js';
+import { monthsLater } from './support/trail-clock.js';
+import { TrailTime } from './support/years.js';
 
 const CATEGORIES = ['meta', 'access', 'ipam', 'governance'] as const;
 const SOUND = { result: 'sound', findings: [] };
@@ -38,6 +42,18 @@ function checkpoints(t: TestApp, ofClass = 3): Promise<CheckpointRow[]> {
     'SELECT number, size, note FROM audit_checkpoint WHERE class = $1 ORDER BY number',
     [ofClass],
   );
+}
+
+/**
+ * How often each log signed so far. Of the meta log what it said is counted, not its signatures: a transaction elsewhere in the cluster holds
+ * them back, and one then has several.
+ */
+async function signs(t: TestApp): Promise<Record<string, number>> {
+  const rows = await t.sql<{ log: string; n: number }>(
+    `SELECT h.name AS log, count(*)::int AS n FROM audit_checkpoint c JOIN audit_heads h ON h.class = c.class WHERE h.name <> 'meta'
+      GROUP BY 1 UNION ALL SELECT 'meta', count(*)::int FROM audit_events WHERE action = 'audit.checkpointed'`,
+  );
+  return Object.fromEntries(rows.map(({ log, n }) => [log, n]));
 }
 
 /** Every checkpoint that lies in the anchors' folder, by file. */
@@ -163,24 +179,77 @@ describe('the sealed log', () => {
     expect(report.logs.map(({ events }) => events)).toEqual(report.logs.map(({ size }) => size));
   });
 
-  it('A4: an idle log says once a while that it is alive, the meta log says it of all, and nothing is written in between', async () => {
+  it('A4: is sound again and again while it is written, sealed and anchored', async () => {
     const settings = t.app.get(SealingSettings);
+    const { everyMs } = settings;
+    settings.everyMs = 20;
+    let writing = true;
+    const write = async (category: (typeof CATEGORIES)[number]): Promise<void> => {
+      while (writing) await t.app.get(AuditTrail).recordAlone({ action: 'storm.verified', category });
+    };
+    const writers = CATEGORIES.slice(0, 2).map(write);
+    const checkpointsNow = async (): Promise<number> =>
+      (await t.sql<{ n: number }>('SELECT count(*)::int AS n FROM audit_checkpoint'))[0]!.n;
+    const before = await checkpointsNow();
+    try {
+      for (let round = 0; round < 8; round++) expect(await verified(t)).toMatchObject(SOUND);
+    } finally {
+      writing = false;
+      settings.everyMs = everyMs;
+      await Promise.all(writers);
+    }
+    expect(await checkpointsNow()).toBeGreaterThan(before + 8);
+  });
+
+  it('A4: while nothing happens the meta log says how large all are, an idle one says so itself now and then, and nothing is written in between', async () => {
+    const settings = t.app.get(SealingSettings);
+    const { idleSeconds } = settings;
     await allSealed(t);
-    const before = await t.sql<{ class: number; n: number }>(
-      'SELECT class, max(number)::int AS n FROM audit_checkpoint GROUP BY class ORDER BY class',
-    );
+    const idle = await checkpoints(t, 7);
+    const meta = await checkpoints(t, 0);
     settings.heartbeatSeconds = 0;
-    await eventually(async () => (await checkpoints(t, 7)).length > before.find(({ class: c }) => c === 7)!.n + 1);
-    settings.heartbeatSeconds = 60;
+    await eventually(async () => (await checkpoints(t, 0)).length > meta.length + 1);
+    expect(await checkpoints(t, 7)).toEqual(idle);
+    settings.idleSeconds = 0;
+    await eventually(async () => (await checkpoints(t, 7)).length > idle.length + 1);
+    Object.assign(settings, { heartbeatSeconds: 60, idleSeconds });
     await allSealed(t);
     const [a, b] = (await checkpoints(t, 7)).slice(-2);
     expect([a!.size, a!.note.split('\n')[2]]).toEqual([b!.size, b!.note.split('\n')[2]]);
     const [said] = (await eventsOf(t, `action = 'audit.checkpointed'`)).slice(-1);
-    expect(Object.keys((said!.detail as { heads: object }).heads).sort()).toEqual(Object.keys(auditClasses).sort());
+    const { heads: listed } = said!.detail as { heads: Record<string, object> };
+    expect(Object.keys(listed).sort()).toEqual(Object.keys(auditClasses).sort());
+    const [, , root, number, , time] = b!.note.split('\n');
+    expect(listed.governance).toEqual({ number: Number(number!.slice(7)), size: Number(b!.size), root, time: time!.slice(5) });
     const heads = await t.sql('SELECT class, fence FROM audit_heads ORDER BY class');
     for (let turn = 0; turn < 3; turn++) expect(await t.app.get(Sealer).turn()).toBe(0);
     expect(await t.sql('SELECT class, fence FROM audit_heads ORDER BY class')).toEqual(heads);
     expect(await verified(t)).toMatchObject(SOUND);
+  });
+
+  it('A4: idle hours leave a checkpoint a minute in the meta log, and one an hour in each other', async () => {
+    const database = await createTestDatabase();
+    const app = await startTestApp({ ...keys, CADASTRE_JOBS: 'false' }, database);
+    try {
+      const time = new TrailTime(database);
+      const minutes = 180;
+      const began = Date.now();
+      for (let minute = 0; minute <= minutes; minute++) {
+        // More than a minute, or a turn that takes its time would come too early for the next one.
+        await time.goTo(new Date(began + minute * 75_000));
+        while ((await app.app.get(Sealer).turn()) > 0);
+      }
+      const found = await signs(app);
+      expect(Object.keys(found).sort()).toEqual(Object.keys(auditClasses).sort());
+      for (const [log, n] of Object.entries(found)) {
+        const expected = log === 'meta' ? minutes : (minutes * 75) / 3600;
+        expect([log, n, Math.abs(n - expected) <= 2]).toEqual([log, n, true]);
+      }
+      expect(await app.app.get(Verifier).verify({ anchors: null })).toMatchObject(SOUND);
+    } finally {
+      await app.close();
+      await database.drop();
+    }
   });
 
   it('A4: goes on after a restart from what is stored, and refuses to sign over what was changed meanwhile, but files', async () => {
@@ -209,6 +278,88 @@ describe('the sealed log', () => {
     expect(await verified(third)).toMatchObject(SOUND);
     await third.close();
     await database.drop();
+  });
+
+  it('A4: a clock that is set back over the end of a month opens no month that was closed', async () => {
+    const database = await createTestDatabase();
+    const back = await startTestApp(keys, database);
+    try {
+      // A sign of life in the new month would hide it: the clock is set back before there was one.
+      back.app.get(SealingSettings).heartbeatSeconds = 1_000_000_000;
+      await record(back, 'ipam', 5);
+      await monthsLater(back, 40, ['access']);
+      const months = (): Promise<object[]> =>
+        back.sql(`SELECT class, period::text, last_seq, root FROM audit_period WHERE state = 'closed' ORDER BY class, period`);
+      const closed = await months();
+      expect(closed).not.toHaveLength(0);
+      await monthsLater(back, 0, ['ipam', 'access']);
+      await monthsLater(back, 40, ['ipam', 'access']);
+      expect(await months()).toEqual(expect.arrayContaining(closed));
+      expect(await back.app.get(Verifier).verify({ anchors: null })).toMatchObject(SOUND);
+      await expect(
+        back.sql(`UPDATE audit_period SET last_seq = last_seq + 1, rows = rows + 1 WHERE state = 'closed'`),
+      ).rejects.toMatchObject({
+        code: '42501',
+      });
+    } finally {
+      await back.close();
+      await database.drop();
+    }
+  });
+
+  it('A4: a clock that is set back silences no log: the signs of life go on at once, and as often as before', async () => {
+    const database = await createTestDatabase();
+    const back = await startTestApp({ ...keys, CADASTRE_JOBS: 'false' }, database);
+    const time = new TrailTime(database);
+    const began = Date.now();
+    const turns = async (): Promise<void> => {
+      while ((await back.app.get(Sealer).turn()) > 0);
+    };
+    /** A transaction elsewhere in the cluster delays it. */
+    const filed = async (): Promise<void> => {
+      await eventually(async () => {
+        await turns();
+        return (await back.sql('SELECT FROM audit_inbox')).length === 0;
+      }, 45_000);
+    };
+    const sinceThen = async (then: Record<string, number>): Promise<Record<string, number>> =>
+      Object.fromEntries(Object.entries(await signs(back)).map(([log, n]) => [log, n - (then[log] ?? 0)]));
+    const idle = Object.keys(auditClasses).filter((log) => log !== 'meta');
+    try {
+      await record(back, 'ipam', 5);
+      await filed();
+      await time.goTo(new Date(began + 40 * 86_400_000));
+      await record(back, 'ipam', 5);
+      await filed();
+      const closed = await back.sql(`SELECT class, period, last_seq, root FROM audit_period WHERE state = 'closed' ORDER BY class, period`);
+      expect(closed).not.toHaveLength(0);
+      const before = await signs(back);
+      await time.goTo(new Date(began));
+      await turns();
+      // The access log, like every other, is idle now.
+      expect(await sinceThen(before)).toEqual({ meta: 1, ...Object.fromEntries(idle.map((log) => [log, 1])) });
+      await turns();
+      expect(await sinceThen(before)).toMatchObject({ meta: 1, access: 1 });
+      const minutes = 72;
+      for (let minute = 1; minute <= minutes; minute++) {
+        await time.goTo(new Date(began + minute * 75_000));
+        await turns();
+      }
+      const after = await sinceThen(before);
+      expect([after, Math.abs(after.meta! - minutes - 1) <= 1]).toEqual([after, true]);
+      for (const log of idle) expect([log, after[log]]).toEqual([log, 2]);
+      await filed();
+      expect(
+        await back.sql(`SELECT class, period, last_seq, root FROM audit_period WHERE state = 'closed' ORDER BY class, period`),
+      ).toEqual(closed);
+      expect(
+        await back.sql(`SELECT FROM audit_log l JOIN audit_log n ON n.class = l.class AND n.seq = l.seq + 1 AND n.sealed_at < l.sealed_at`),
+      ).toEqual([]);
+      expect(await back.app.get(Verifier).verify({ anchors: null })).toMatchObject(SOUND);
+    } finally {
+      await back.close();
+      await database.drop();
+    }
   });
 
   it('A4: another database cluster is a new epoch, said in the log, and what its predecessor left is filed', async () => {
@@ -312,6 +463,35 @@ describe('the sealed log', () => {
     await second.close();
     await database.drop();
     server.close();
+  });
+
+  it('A4: a checkpoint that an anchor does not take holds up its own log alone', async () => {
+    const database = await createTestDatabase();
+    const app = await startTestApp(keys, database);
+    try {
+      const taken: string[] = [];
+      const picky = {
+        name: 'picky',
+        isEnabled: () => true,
+        publish: ({ log, number }: PublishedCheckpoint): Promise<void> => {
+          if (log === 'access') return Promise.reject(new Error('not this one'));
+          taken.push(`${log} ${number}`);
+          return Promise.resolve();
+        },
+      };
+      app.app.get(Anchoring).add(picky);
+      await record(app, 'access', 1);
+      await record(app, 'ipam', 1);
+      await eventually(() => taken.includes('ipam 0') && taken.includes('critical 0'));
+      const failed = await eventually(async () => {
+        const rows = await app.sql(`SELECT class, last_error FROM audit_anchoring WHERE anchor = 'picky' AND last_error IS NOT NULL`);
+        return rows.length > 0 && rows;
+      });
+      expect(failed).toEqual([{ class: 1, last_error: 'not this one' }]);
+    } finally {
+      await app.close();
+      await database.drop();
+    }
   });
 
   it('A4: killed while it seals, a process loses nothing and doubles nothing', async () => {

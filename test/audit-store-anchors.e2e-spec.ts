@@ -11,7 +11,7 @@ import { eventually } from './support/eventually.js';
 import { allSealed, record, sharedKeys } from './support/sealed-log.js';
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
-import { createTestDatabase, type TestDatabase } from './support/test-database.js';
+import { copyTestDatabase, createTestDatabase, type TestDatabase } from './support/test-database.js';
 
 const SETTING = 'audit.archive.anchors';
 
@@ -102,15 +102,20 @@ describe('checkpoints in the store of the archives', () => {
     expect((await notes()).length).toBeGreaterThan(stored.length);
   });
 
-  it('A4: are not overwritten: the same again is nothing, and another of the same number is refused', async () => {
+  it('A4: are not overwritten: the same again is nothing, and another of the same number lies apart', async () => {
     const anchor = t.app.get(StoreAnchor);
     const [row] = await t.sql<{ note: string }>('SELECT note FROM audit_checkpoint WHERE class = 3 ORDER BY number LIMIT 1');
     const before = await notes();
+    const other = row!.note.replace(/\n\d+\n/, '\n19\n');
     await anchor.publish({ log: 'ipam', number: 0, size: 20, note: row!.note });
-    await expect(anchor.publish({ log: 'ipam', number: 0, size: 20, note: row!.note.replace(/\n\d+\n/, '\n19\n') })).rejects.toMatchObject({
-      code: 'anchor_conflict',
-    });
     expect((await notes()).toSorted()).toEqual(before.toSorted());
+    for (let time = 0; time < 2; time++) await anchor.publish({ log: 'ipam', number: 0, size: 19, note: other });
+    expect((await notes()).toSorted()).toEqual([...before, other].toSorted());
+    const apart = (await files()).filter((file) => /anchors\/ipam\/forked\/000000000000\.[0-9a-f]{8}\.note$/.test(file));
+    expect(apart).toHaveLength(1);
+    // Nobody of ours signed it.
+    expect((await verifiedAfter()).findings.map(({ code }) => code)).toEqual(['anchor_altered']);
+    await rm(apart[0]!);
   });
 
   it('A4: betray who cuts all logs cleanly, which nothing else does', async () => {
@@ -148,6 +153,56 @@ describe('checkpoints in the store of the archives', () => {
       await expect(verifiedAfter()).rejects.toThrow('The store is away.');
     } finally {
       settings.store = real;
+    }
+  });
+});
+
+describe('a copy of the database that was put back', () => {
+  it('A4: is anchored in the store again, beside what was anchored before, and betrayed by both', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'cadastre-store-'));
+    const settings = { 'audit.archive.directory': folder, [SETTING]: true };
+    const variables = { ...sharedKeys(), CADASTRE_PINNED_SETTINGS: JSON.stringify(settings) };
+    const live = await createTestDatabase();
+    const newest = async (app: TestApp): Promise<number> =>
+      (await app.sql<{ n: number }>('SELECT max(number)::int AS n FROM audit_checkpoint WHERE class = 3'))[0]!.n;
+    const all = async (app: TestApp): Promise<void> => {
+      await allSealed(app);
+      await eventually(
+        async () =>
+          (
+            await app.sql(
+              `SELECT FROM audit_checkpoint c WHERE c.number >
+                 coalesce((SELECT a.number FROM audit_anchoring a WHERE a.class = c.class AND a.anchor = 'store'), -1)`,
+            )
+          ).length === 0,
+        20_000,
+      );
+    };
+    const grow = async (app: TestApp, to: number): Promise<void> => {
+      while ((await newest(app)) < to) {
+        await record(app, 'ipam', 1);
+        await all(app);
+      }
+    };
+    const first = await startTestApp(variables, live);
+    await grow(first, 1);
+    await first.close();
+    const copy = await copyTestDatabase(live);
+    try {
+      const before = await startTestApp(variables, live);
+      await grow(before, 3);
+      await before.close();
+      const restored = await startTestApp(variables, copy);
+      await grow(restored, 5);
+      const found = await readdir(folder, { recursive: true });
+      expect(found.filter((name) => /ipam\/forked\/\d{12}\.[0-9a-f]{8}\.note$/.test(name))).toHaveLength(2);
+      const report = await restored.app.get(Verifier).verify({ anchors: path.join(folder, 'nowhere') });
+      expect(report.findings.map(({ code, log }) => `${code} ${log}`)).toContain('forked ipam');
+      await restored.close();
+    } finally {
+      await live.drop();
+      await copy.drop();
+      await rm(folder, { recursive: true, force: true });
     }
   });
 });

@@ -101,12 +101,8 @@ describe('following the trail', () => {
 
   /** By what the trail says: each that was opened says at its end how much it gave. */
   async function streamsOpen(): Promise<number> {
-    const events = await eventsOf(t, `action = 'audit.read' AND payload LIKE '%"question":"stream"%'`);
-    const opened = events.filter(({ detail }) => 'opened' in (detail as object)).length;
-    const closed = events.filter(
-      ({ detail, correlationId }) => 'count' in (detail as object) && correlationId?.startsWith('once-') !== true,
-    ).length;
-    return opened - closed;
+    const events = await eventsOf(t, `payload LIKE '%"question":"stream"%'`);
+    return events.reduce((open, { action }) => open + (action === 'audit.stream_started' ? 1 : -1), 0);
   }
 
   async function aToken(): Promise<string> {
@@ -221,17 +217,27 @@ describe('following the trail', () => {
     await eventually(async () => (await listen()).answer.status === 200);
   });
 
+  it('A11, A12: a stream that cannot be recorded is refused, and takes nobody’s place', async () => {
+    await t.sql(`ALTER TABLE audit_inbox ADD CONSTRAINT refuse_streams CHECK (payload NOT LIKE '%audit.stream_started%') NOT VALID`);
+    try {
+      for (let n = 0; n <= settings.mostPerUser; n++) expect((await listen()).answer.status).toBe(422);
+    } finally {
+      await t.sql('ALTER TABLE audit_inbox DROP CONSTRAINT refuse_streams');
+    }
+    expect((await listen()).answer.status).toBe(200);
+  });
+
   it('A12: that somebody listens is in the trail from the beginning, and at the end how much they heard', async () => {
     const listener = await listen('?action=told.*', { 'x-request-id': 'a-stream-of-mine' });
     const told = (): Promise<AuditEventView[]> => eventsOf(t, 'correlation_id = $1', 'a-stream-of-mine');
     expect(await told()).toMatchObject([
-      { action: 'audit.read', detail: { question: 'stream', filters: { action: 'told.*' }, opened: true } },
+      { action: 'audit.stream_started', outcome: 'unknown', detail: { question: 'stream', filters: { action: 'told.*' } } },
     ]);
     await say('told.it', 1);
     await eventually(() => listener.events.length === 1);
     listener.close();
     const events = await eventually(async () => ((await told()).length === 2 ? told() : undefined));
-    expect(events[1]).toMatchObject({ action: 'audit.read', detail: { question: 'stream', count: 1 } });
+    expect(events[1]).toMatchObject({ action: 'audit.read', detail: { attempt: events[0]!.id, question: 'stream', count: 1 } });
   });
 
   it('A11: who does not accept an event stream gets what there is, and the end', async () => {
@@ -242,7 +248,10 @@ describe('following the trail', () => {
     const agent = withToken(t, token);
     const { text } = await agent.get(`${STREAM}?action=once.*`).set('last-event-id', id).set('x-request-id', 'once-only').expect(200);
     expect(text).toContain('"action":"once.said"');
-    expect(await eventsOf(t, 'correlation_id = $1', 'once-only')).toMatchObject([{ detail: { question: 'stream', count: 1 } }]);
+    expect(await eventsOf(t, 'correlation_id = $1', 'once-only')).toMatchObject([
+      { action: 'audit.stream_started', outcome: 'unknown' },
+      { action: 'audit.read', detail: { question: 'stream', count: 1 } },
+    ]);
     await agent.head(STREAM).set('accept', 'text/event-stream').expect(200);
   });
 
@@ -251,6 +260,10 @@ describe('following the trail', () => {
     'WyJhIl0',
     Buffer.from('["0~yesterday~5"]').toString('base64url'),
     Buffer.from('["0~9999-99-99 00:00:00+00~5"]').toString('base64url'),
+    Buffer.from('["0~2026-02-30 00:00:00+00~5"]').toString('base64url'),
+    Buffer.from('["0~2026-02-03 24:00:01+00~5"]').toString('base64url'),
+    Buffer.from('["0~0000-02-03 00:00:00+00~5"]').toString('base64url'),
+    Buffer.from('["0~2026-02-03 00:00:00+99~5"]').toString('base64url'),
     '',
   ])('A11: an id that no stream gave is refused: %s', async (id) => {
     const answer = await withToken(t, token).get(STREAM).set('last-event-id', id);

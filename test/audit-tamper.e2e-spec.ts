@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
 import { type Finding } from '../src/audit/verification/finding.js';
+import { SealingSettings } from '../src/audit/sealing/sealing-settings.js';
 import { type VerificationOptions, type VerificationReport, Verifier } from '../src/audit/verification/verifier.js';
 import { beginSnapshot } from '../src/audit/verification/snapshot.js';
+import { eventually } from './support/eventually.js';
 import { allSealed, asAttacker, record, recordMany, sharedKeys } from './support/sealed-log.js';
 import { asRole } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
@@ -14,6 +16,25 @@ import { copyTestDatabase, createTestDatabase, type TestDatabase } from './suppo
 const EVENTS = 700;
 
 type Change = string;
+
+const row = (seq: number): string => `WHERE class = 3 AND seq = ${seq}`;
+const swap = (a: number, b: number): Change[] => [
+  `UPDATE audit_log SET seq = -1 ${row(a)}`,
+  `UPDATE audit_log SET seq = ${a} ${row(b)}`,
+  `UPDATE audit_log SET seq = ${b} ${row(-1)}`,
+];
+
+/** Cuts every log, or one, back to its checkpoint so-and-so, with everything that belongs to it. */
+const cutTo = (kept: number, logs = 'true'): Change[] => [
+  `CREATE TEMP TABLE kept AS SELECT class, number, size, at FROM audit_checkpoint WHERE number = ${kept} AND ${logs}`,
+  `DELETE FROM audit_checkpoint c USING kept k WHERE c.class = k.class AND c.number > k.number`,
+  `DELETE FROM audit_log l USING kept k WHERE l.class = k.class AND l.seq >= k.size`,
+  `DELETE FROM audit_tile t USING kept k WHERE t.class = k.class AND (t.n + 1) * 256 ^ (t.level + 1) > k.size`,
+  `UPDATE audit_heads h SET size = k.size FROM kept k WHERE h.class = k.class`,
+  `DELETE FROM audit_period p USING kept k WHERE p.class = k.class AND k.size = 0`,
+  `UPDATE audit_period p SET last_seq = k.size - 1, rows = k.size FROM kept k WHERE p.class = k.class`,
+  'TRUNCATE audit_inbox',
+];
 
 describe('a superuser of the database', () => {
   const keys = sharedKeys();
@@ -34,6 +55,7 @@ describe('a superuser of the database', () => {
     await allSealed(t);
     await record(t, 'ipam', 40);
     await allSealed(t);
+    await metaKnowsAll(t);
     await t.close();
     onlooker = await startTestApp({ ...keys, CADASTRE_JOBS: 'false' });
   });
@@ -81,12 +103,6 @@ describe('a superuser of the database', () => {
     expect(report.anchors).toBeGreaterThan(8);
   });
 
-  const row = (seq: number): string => `WHERE class = 3 AND seq = ${seq}`;
-  const swap = (a: number, b: number): Change[] => [
-    `UPDATE audit_log SET seq = -1 ${row(a)}`,
-    `UPDATE audit_log SET seq = ${a} ${row(b)}`,
-    `UPDATE audit_log SET seq = ${b} ${row(-1)}`,
-  ];
   const payload = `payload = replace(payload, '"thing-', '"thinq-')`;
   const leaf = `leaf = sha256('\\x00'::bytea || convert_to(replace(payload, '"thing-', '"thinq-'), 'UTF8'))`;
 
@@ -173,21 +189,15 @@ describe('a superuser of the database', () => {
     expect(report.findings.map(({ code }) => code)).toContain('root_differs');
   });
 
-  /** Cuts every log back to its checkpoint so-and-so, with everything that belongs to it. */
-  const cutTo = (kept: number): Change[] => [
-    `CREATE TEMP TABLE kept AS SELECT class, number, size, at FROM audit_checkpoint WHERE number = ${kept}`,
-    `DELETE FROM audit_checkpoint c USING kept k WHERE c.class = k.class AND c.number > k.number`,
-    `DELETE FROM audit_log l USING kept k WHERE l.class = k.class AND l.seq >= k.size`,
-    `DELETE FROM audit_tile t USING kept k WHERE t.class = k.class AND (t.n + 1) * 256 > k.size`,
-    `UPDATE audit_heads h SET size = k.size FROM kept k WHERE h.class = k.class`,
-    `DELETE FROM audit_period p USING kept k WHERE p.class = k.class AND k.size = 0`,
-    `UPDATE audit_period p SET last_seq = k.size - 1, rows = k.size FROM kept k WHERE p.class = k.class`,
-    'TRUNCATE audit_inbox',
-  ];
-
   it('A4: who cuts the tail of one log is betrayed by its checkpoints, and by the other logs', async () => {
     const rows = [`DELETE FROM audit_log WHERE class = 3 AND seq >= 600`];
     expect(first(await after(rows, { anchors: null }))).toEqual({ result: 'tampered', code: 'event_missing', seq: 600, log: 'ipam' });
+  });
+
+  it('A4: who cuts one log with its checkpoints is betrayed by the log meta, for whoever asks it', async () => {
+    const cut = cutTo(1, 'class = 3');
+    expect(first(await after(cut, { anchors: null }))).toMatchObject({ result: 'tampered', code: 'checkpoint_missing', log: 'ipam' });
+    expect(first(await after(cut, { anchors: null, log: 'ipam' }))).toMatchObject({ result: 'sound' });
   });
 
   it('A4: who cuts every log cleanly shows nothing by the database alone, and is betrayed by what was anchored', async () => {
@@ -315,25 +325,55 @@ describe('a superuser of the database', () => {
   });
 });
 
+/** Waits until the log meta says of the newest checkpoint of every other log which it is. */
+async function metaKnowsAll(t: TestApp): Promise<void> {
+  const settings = t.app.get(SealingSettings);
+  settings.heartbeatSeconds = 0;
+  await eventually(async () => {
+    const unknown = await t.sql(
+      `SELECT FROM audit_heads h
+        WHERE h.class <> 0
+          AND (SELECT max(c.number)::text FROM audit_checkpoint c WHERE c.class = h.class) IS DISTINCT FROM
+              (SELECT l.payload::jsonb #>> ARRAY['detail', 'heads', h.name, 'number'] FROM audit_log l
+                WHERE l.class = 0 AND l.action = 'audit.checkpointed' ORDER BY l.seq DESC LIMIT 1)`,
+    );
+    return unknown.length === 0;
+  }, 30_000);
+  settings.heartbeatSeconds = 60;
+  await allSealed(t);
+}
+
 describe('a log of a hundred thousand events', () => {
   const SIZE = 100_000;
-  let t: TestApp;
+  const keys = sharedKeys();
+  let anchors: string;
+  let original: TestDatabase;
+  let onlooker: TestApp;
 
   beforeAll(async () => {
-    t = await startTestApp();
+    anchors = await mkdtemp(path.join(tmpdir(), 'cadastre-anchors-'));
+    original = await createTestDatabase();
+    const t = await startTestApp({ ...keys, CADASTRE_AUDIT_ANCHOR_DIR: anchors }, original);
     await recordMany(t, SIZE);
+    await eventually(async () => (await t.sql('SELECT FROM audit_inbox LIMIT 1')).length === 0, 200_000);
     await allSealed(t);
-  }, 120_000);
+    await t.close();
+    onlooker = await startTestApp({ ...keys, CADASTRE_JOBS: 'false' });
+  }, 240_000);
 
-  afterAll(() => t.close());
+  afterAll(async () => {
+    await onlooker.close();
+    await original.drop();
+    await rm(anchors, { recursive: true, force: true });
+  });
 
   async function after(...changes: Change[]): Promise<VerificationReport> {
-    const client = new Client(t.database.adminUrl);
+    const client = new Client(original.adminUrl);
     await client.connect();
     try {
       await client.query(`BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL TimeZone = 'UTC'`);
       for (const change of changes) await client.query(change);
-      return await t.app.get(Verifier).verifyOn(client, { log: 'ipam' });
+      return await onlooker.app.get(Verifier).verifyOn(client, { log: 'ipam', anchors });
     } finally {
       await client.end();
     }
@@ -353,7 +393,6 @@ describe('a log of a hundred thousand events', () => {
   });
 
   it('A4: a tile of tiles is checked like any other', async () => {
-    expect(await t.sql('SELECT level, n FROM audit_tile WHERE class = 3 AND level = 1')).toEqual([{ level: 1, n: '0' }]);
     const report = await after(
       'UPDATE audit_tile SET hashes = overlay(hashes PLACING sha256($$x$$) FROM 33) WHERE class = 3 AND level = 1',
     );
@@ -366,4 +405,57 @@ describe('a log of a hundred thousand events', () => {
       findings: [{ code: 'event_missing', seq: 99_000 }],
     });
   });
+
+  it('A4: two events far in that were swapped are named', async () => {
+    const { result, findings } = await after(...swap(50_000, 50_001));
+    expect({ result, first: findings[0] }).toMatchObject({ result: 'tampered', first: { code: 'event_altered', seq: 50_000 } });
+  });
+
+  it('A4: events far in that say they were sealed earlier are named', async () => {
+    const { result, findings } = await after(
+      `UPDATE audit_log l SET sealed_at = b.at
+         FROM (SELECT c.at FROM audit_checkpoint c WHERE c.class = 3 AND c.size <= 80000 ORDER BY c.number DESC LIMIT 1) b
+        WHERE l.class = 3 AND l.sealed_at = (SELECT o.sealed_at FROM audit_log o WHERE o.class = 3 AND o.seq = 80000)`,
+    );
+    expect({ result, first: findings[0] }).toMatchObject({ result: 'tampered', first: { code: 'event_backdated' } });
+  });
+
+  it('A4: a tail that was cut is named by its first event, and by the anchors when it was cut cleanly', async () => {
+    expect(await after('DELETE FROM audit_log WHERE class = 3 AND seq >= 95000')).toMatchObject({
+      result: 'tampered',
+      findings: [{ code: 'event_missing', seq: 95_000 }],
+    });
+    const cleanly = await after(...cutTo(10, 'class = 3'));
+    expect({ result: cleanly.result, codes: cleanly.findings.map(({ code }) => code) }).toEqual({
+      result: 'incomplete',
+      codes: ['anchor_newer'],
+    });
+  });
+
+  it('A4: a log that was signed anew with another key is found', async () => {
+    const copy = await copyTestDatabase(original);
+    const elsewhere = await mkdtemp(path.join(tmpdir(), 'cadastre-anchors-'));
+    try {
+      await asAttacker(
+        copy,
+        'TRUNCATE audit_checkpoint, audit_tile, audit_key, audit_anchoring',
+        `UPDATE audit_log SET payload = replace(payload, 'test.sealed', 'test.healed') WHERE class = 3 AND seq = 70000`,
+        'UPDATE audit_heads SET heartbeat_at = NULL',
+      );
+      const mine = { ...sharedKeys(), CADASTRE_AUDIT_KEY: keys.CADASTRE_AUDIT_KEY, CADASTRE_AUDIT_ANCHOR_DIR: elsewhere };
+      const forger = await startTestApp(mine, copy);
+      await allSealed(forger);
+      await forger.close();
+      const client = new Client(copy.adminUrl);
+      await client.connect();
+      await beginSnapshot(client);
+      const report = await onlooker.app.get(Verifier).verifyOn(client, { anchors });
+      await client.end();
+      expect(report.findings[0]).toMatchObject({ verdict: 'tampered', code: 'key_unknown' });
+      expect(report.findings.map(({ code }) => code)).toContain('forked');
+    } finally {
+      await copy.drop();
+      await rm(elsewhere, { recursive: true, force: true });
+    }
+  }, 180_000);
 });

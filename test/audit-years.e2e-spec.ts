@@ -15,7 +15,7 @@ import { type AuditCategory, type AuditEvent } from '../src/audit/trail/audit-ev
 import { AuditTrail } from '../src/audit/trail/audit-trail.js';
 import { Verifier } from '../src/audit/verification/verifier.js';
 import { UnitOfWork } from '../src/platform/database/unit-of-work.js';
-import { eventsOf } from './support/audit-events.js';
+import { eventsOf, expectSeveritiesOfCatalogue } from './support/audit-events.js';
 import { startProcess } from './support/child-process.js';
 import { eventually } from './support/eventually.js';
 import { type Fault, FaultyStorage } from './support/faulty-storage.js';
@@ -342,5 +342,6 @@ describe('eight years', () => {
     expect(new Set(said).size).toBe(said.length);
     expect(said).toContain(`audit.archive_purged ipam/${periodOf(0)}`);
     expect(said).not.toContain(`audit.archive_purged governance/${periodOf(0)}`);
+    await expectSeveritiesOfCatalogue(t);
   });
 });

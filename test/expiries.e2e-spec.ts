@@ -7,7 +7,7 @@ import { ExpiryRuns } from '../src/audit/expiry/expiry-runs.js';
 import { Clock } from '../src/kernel/clock.js';
 import { Expiries } from '../src/platform/retention/expiries.js';
 import { Settings } from '../src/platform/settings/settings.js';
-import { eventsOf } from './support/audit-events.js';
+import { eventsOf, expectSeveritiesOfCatalogue } from './support/audit-events.js';
 import { aKeyOf } from './support/examples/keys.js';
 import { Builders } from './support/builders.js';
 import { createUser, asRole } from './support/sign-in.js';
@@ -76,6 +76,10 @@ describe('what else expires', () => {
         `INSERT INTO audit_verification (state, requested_by, result, finished_at) VALUES ('done', 'x', 'sound', now() - make_interval(days => $1))`,
         [days],
       ),
+    archive_runs: (days) =>
+      t.sql(`INSERT INTO audit_archive_run (state, requested_by, finished_at) VALUES ('failed', 'x', now() - make_interval(days => $1))`, [
+        days,
+      ]),
     work_sessions: (days) =>
       t.sql(`INSERT INTO work_sessions (user_id, thread_id, title, ended_at) VALUES ($2, $3, 'old', now() - make_interval(days => $1))`, [
         days,
@@ -93,6 +97,7 @@ describe('what else expires', () => {
     expect(Object.fromEntries(Object.values(items).map(({ name, setting, days }) => [name, `${setting} ${days}`]))).toEqual({
       alerts: 'retention.alertsDays 730',
       answers: 'retention.answersDays 1',
+      archive_runs: 'retention.archiveRunsDays 730',
       invitations: 'retention.invitationsDays 30',
       jobs: 'retention.jobsDays 7',
       key_usage: 'keys.usageKeptDays 400',
@@ -102,7 +107,7 @@ describe('what else expires', () => {
       work_sessions: 'retention.workSessionsDays 365',
     });
     const admin = await asRole(t, 'admin');
-    for (const key of ['retention.securityEventsDays', 'retention.alertsDays', 'retention.verificationsDays'])
+    for (const key of ['retention.securityEventsDays', 'retention.alertsDays', 'retention.verificationsDays', 'retention.archiveRunsDays'])
       await admin.put(`/api/v1/settings/${key}`).send({ value: 30 }).expect(422);
   });
 
@@ -118,6 +123,27 @@ describe('what else expires', () => {
     expect((await list())[name]).toMatchObject({ due: 2, held: 0 });
     expect((await runs.run(randomUUID()))[name]).toBe(2);
     expect((await list())[name]).toMatchObject({ due: 0 });
+  });
+
+  it('T7: verifications that failed and runs that are done go as well, and what still runs stays', async () => {
+    for (const [state, finished] of [
+      ['failed', "now() - interval '9 years'"],
+      ['running', 'NULL'],
+    ] as const)
+      await t.sql(
+        `INSERT INTO audit_verification (state, requested_by, created_at, finished_at) VALUES ('${state}', 'forever', now() - interval '9 years', ${finished})`,
+      );
+    await t.sql(`INSERT INTO audit_archive_run (state, requested_by, finished_at) VALUES ('done', 'forever', now() - interval '9 years')`);
+    await t.sql(
+      `INSERT INTO audit_archive_run (state, requested_by, created_at) VALUES ('waiting', 'forever', now() - interval '9 years')`,
+    );
+    expect(await runs.run(randomUUID())).toMatchObject({ verifications: 1, archive_runs: 1 });
+    expect(
+      await t.sql(
+        'SELECT state FROM audit_verification WHERE requested_by = $1 UNION ALL SELECT state FROM audit_archive_run WHERE requested_by = $1',
+        ['forever'],
+      ),
+    ).toEqual([{ state: 'running' }, { state: 'waiting' }]);
   });
 
   it('T7: what is not over stays however old: dead jobs, open security events and alerts, live sessions', async () => {
@@ -189,6 +215,7 @@ describe('what else expires', () => {
     expect(await eventsOf(t, 'resource_id = $1', id)).toMatchObject([
       { outcome: 'failure', severity: 'high', detail: { counts: { jobs: 1 }, failed: ['broken'] } },
     ]);
+    await expectSeveritiesOfCatalogue(t);
   });
 
   it('T7: runs once a day, in the hour that is set, whatever the number of instances', async () => {

@@ -67,6 +67,10 @@ describe('groups', () => {
       code: 'gid_number_taken',
       errors: [{ pointer: '/gidNumber' }],
     });
+    expect((await admin.post(GROUPS).send({ name: 'strays', gidNumber: 60_000 }).expect(422)).body).toMatchObject({
+      code: 'gid_outside_range',
+      errors: [{ pointer: '/gidNumber', detail: 'must be a number of the range of groups, 10000 to 59999' }],
+    });
     const asked = await aGroup({ gidNumber: gidNumber + 1 });
     expect((await aGroup()).gidNumber).toBe(asked.gidNumber + 1);
     const [before] = await t.sql<{ next: number }>(`UPDATE posix_counters SET next = 60000 WHERE counter = 'group' RETURNING old.next`);

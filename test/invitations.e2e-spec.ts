@@ -12,7 +12,7 @@ const PASSWORD = 'a marten in the hollow beech';
 interface Invited {
   id: string;
   userId: string;
-  link: string;
+  link: string | null;
   token: string;
   email: string;
 }
@@ -41,8 +41,7 @@ async function invited(more: object = {}, by: Agent = admin): Promise<Invited> {
     .post(INVITATIONS)
     .send({ email: `${aName()}@example.net`, ...more })
     .expect(201);
-  const body = answer.body as Invited;
-  return { ...body, token: body.link.split('#token=')[1]! };
+  return answer.body as Invited;
 }
 
 function accept(token: string, more: object = {}): Promise<Response> {
@@ -60,9 +59,9 @@ describe('invitations', () => {
       .expect(201);
     const body = answer.body as Invited;
     expect(answer.headers['cache-control']).toBe('no-store');
-    expect(body).toMatchObject({ email: 'Ada@Example.net', roles: ['operator'], delivery: 'manual' });
-    expect(body.link).toMatch(/^\/console\/invitations\/accept#token=[\w-]{43}$/);
-    const token = body.link.split('#token=')[1]!;
+    expect(body).toMatchObject({ email: 'Ada@Example.net', roles: ['operator'], link: null, delivery: 'manual' });
+    const { token } = body;
+    expect(token).toMatch(/^[\w-]{43}$/);
     const listed = await admin.get(INVITATIONS).expect(200);
     expect(listed.body).toMatchObject({ items: [{ id: body.id, email: 'Ada@Example.net' }], total: 1 });
     expect(listed.text).not.toContain(token);
@@ -89,6 +88,17 @@ describe('invitations', () => {
     expect(leaks).toEqual([]);
     await admin.patch(`/api/v1/users/${body.userId}`).send({ email: 'other@example.net' }).expect(200);
     expect((await admin.get(`/api/v1/users/${body.userId}`).expect(200)).body).toMatchObject({ emailVerified: false });
+  });
+
+  it('U15: have a link to the console’s page where one is known, and to nowhere else', async () => {
+    const setting = '/api/v1/settings/users.invitationPage';
+    for (const value of ['/console/invitations', 'javascript:alert(1)', 'https://console.example.net/#top'])
+      await admin.put(setting).send({ value }).expect(422);
+    await admin.put(setting).send({ value: 'https://console.example.net/invitations' }).expect(200);
+    const { link, token } = await invited();
+    expect(link).toBe(`https://console.example.net/invitations#token=${token}`);
+    await admin.delete(setting).expect(204);
+    expect((await invited()).link).toBeNull();
   });
 
   it('U15, ASVS 6.4.1: of several who accept one invitation at once, one gets an account', async () => {
@@ -160,6 +170,12 @@ describe('invitations', () => {
     await admin
       .put(`/api/v1/users/${sender.id}/roles`)
       .send({ roles: ['operator'] })
+      .expect(200);
+    // They have the role again, and not the right to make accounts.
+    expect((await accept(first.token)).status).toBe(404);
+    await admin
+      .put(`/api/v1/users/${sender.id}/roles`)
+      .send({ roles: ['admin'] })
       .expect(200);
     expect((await accept(first.token)).status).toBe(200);
     await admin.patch(`/api/v1/users/${sender.id}`).send({ active: false }).expect(200);

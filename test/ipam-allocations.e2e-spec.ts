@@ -331,6 +331,7 @@ describe('allocations', () => {
       const body: unknown = (
         await operator
           .post(`${POOLS}/${pool.id}/range-actions`)
+          .set('x-request-id', `range-${action}-${first}`)
           .send({ action, first: `${pool.prefix}.${first}`, last: `${pool.prefix}.${last}` })
           .expect(200)
       ).body;
@@ -355,6 +356,13 @@ describe('allocations', () => {
     expect(await act('release', 8, 13)).toEqual(['8 done', '9 done', '10 done', '11 done', '12 done', '13 unchanged']);
     expect(await act('block', 30, 31)).toEqual(['30 done', '31 address_is_broadcast_address']);
     expect(await usage(pool.id)).toMatchObject({ allocated: '5', blocked: '1', reserved: '1' });
+    const said = await t.sql<{ action: string; detail: unknown }>(
+      `SELECT action, payload::jsonb -> 'detail' AS detail FROM audit_events WHERE correlation_id = 'range-block-30' ORDER BY id`,
+    );
+    expect(said).toMatchObject([
+      { action: 'allocation.created' },
+      { action: 'allocation.range_completed', detail: { action: 'block', done: 1, refused: 1 } },
+    ]);
     await operator.post(`${POOLS}/${pool.id}/range-actions`).send({ action: 'block', first: '192.0.2.1', last: '192.0.2.2' }).expect(422);
     await viewer
       .post(`${POOLS}/${pool.id}/range-actions`)

@@ -1,3 +1,4 @@
+import { eventsOf } from './support/audit-events.js';
 import { type Agent } from 'supertest';
 import { type ImportFiles as Files, netbox, refused } from './support/netbox-files.js';
 import { asRole } from './support/sign-in.js';
@@ -382,7 +383,7 @@ describe('importing what teams already have', () => {
     const rehearsal = (await bulk({ items, dryRun: true }).set('idempotency-key', 'rehearsal-of-bulk').expect(200)).body as Bulk;
     expect(await digest(...register)).toEqual(before);
     const events = (await t.sql('SELECT FROM audit_events')).length;
-    const real = (await bulk({ items }).expect(200)).body as Bulk;
+    const real = (await bulk({ items }).set('x-request-id', 'bulk-for-real').expect(200)).body as Bulk;
     for (const report of [rehearsal, real]) {
       expect(report).toMatchObject({ done: 3, refused: 8 });
       expect(report.results.map(({ index }) => index)).toEqual(items.map((_, i) => i));
@@ -390,7 +391,12 @@ describe('importing what teams already have', () => {
       expect(report.results.map(({ error }) => error?.code)).toEqual(errors);
     }
     expect(real.results[0]?.allocation?.address).toBe('10.0.0.3');
-    expect((await t.sql('SELECT FROM audit_events')).length - events).toBe(3);
+    // One for each that was done, and one for the whole; what was refused is counted there.
+    expect((await t.sql('SELECT FROM audit_events')).length - events).toBe(4);
+    expect((await eventsOf(t, 'correlation_id = $1', 'bulk-for-real')).at(-1)).toMatchObject({
+      action: 'allocation.batch_completed',
+      detail: { done: 3, refused: 8 },
+    });
     await sound();
     await bulk({ items: [] }).expect(422);
     await bulk({ items: Array.from({ length: 501 }, () => ({ op: 'move' })) }).expect(422);

@@ -155,11 +155,19 @@ describe('the use of keys', () => {
       for (const route of view.routes) expect(route).toMatchObject(await sql(`u.route = '${route.route}'`));
       const days = (await make.root.get(`${KEYS}/${key.id}/usage`).expect(200)).body as { periods: { at: string }[] };
       expect(days.periods.every(({ at }) => at.endsWith('T00:00:00.000Z'))).toBe(true);
-      const none = (await make.root.get(`${KEYS}/${key.id}/usage`).query({ from: '2020-01-01', to: '2020-02-01' }).expect(200)).body as {
+      const none = (
+        await make.root.get(`${KEYS}/${key.id}/usage`).query({ from: '2020-01-01T00:00:00Z', to: '2020-02-01T00:00:00Z' }).expect(200)
+      ).body as {
         total: unknown;
       };
       expect(none.total).toEqual({ requests: 0, succeeded: 0, successRate: null, p50Ms: null, p95Ms: null, slowestMs: null });
-      await make.root.get(`${KEYS}/${key.id}/usage`).query({ from: '2021-01-01', to: '2020-02-01' }).expect(400);
+      for (const times of [
+        { from: '2021-01-01T00:00:00Z', to: '2020-02-01T00:00:00Z' },
+        { from: '20260101' },
+        { to: '2026-W01' },
+        { to: '2026-02-30T00:00:00Z' },
+      ])
+        await make.root.get(`${KEYS}/${key.id}/usage`).query(times).expect(400);
     });
 
     it('K8: the health score can be computed from the answer, by the formula of the manual', async () => {

@@ -187,6 +187,23 @@ describe('legal holds', () => {
     expect((await placer.post(HOLDS).send(aHold(scope)).expect(422)).body).toMatchObject({ code });
   });
 
+  it('T1: refuses names and reasons that are blank', async () => {
+    for (const blank of [{ name: ' ' }, { reason: ' \t' }, { reason: '\u00a0' }])
+      expect(
+        (
+          await placer
+            .post(HOLDS)
+            .send(aHold({ everything: true, ...blank }))
+            .expect(422)
+        ).body,
+      ).toMatchObject({
+        errors: [{ pointer: `/${Object.keys(blank)[0]!}` }],
+      });
+    const { id } = await place({ everything: true });
+    await other.post(`${HOLDS}/${id}/release`).send({ reason: '  ' }).expect(422);
+    await other.post(`${HOLDS}/${id}/release`).send({ reason: 'settled' }).expect(200);
+  });
+
   it('T1: a hold that is being placed while a month is about to be dropped wins: who drops waits for it, and sees it', async () => {
     const [placing, dropping] = [await connection(), await connection()];
     await placing.query('BEGIN');

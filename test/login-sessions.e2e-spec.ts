@@ -4,6 +4,7 @@ import jwt from 'jsonwebtoken';
 import supertest, { type Agent, type Response, type Test } from 'supertest';
 import { ExpiryRuns } from '../src/audit/expiry/expiry-runs.js';
 import { CONSOLE_COOKIE } from '../src/platform/auth/credentials.js';
+import { type Permission } from '../src/platform/auth/permissions.js';
 import { UnitOfWork } from '../src/platform/database/unit-of-work.js';
 import { Jobs } from '../src/platform/jobs/jobs.js';
 import { SessionSweeper } from '../src/users/sessions/session-sweeper.js';
@@ -131,8 +132,11 @@ describe('time', () => {
 
   it('S4, ASVS 7.3.1: a session idle for half an hour is refused at once, also its refresh token', async () => {
     await sessionRests(sidOf(accessToken), 'last_seen_at', '29 minutes');
-    await t.sql('SELECT 1');
     expect(await statusOf(accessToken)).toBe(200);
+    // That it was used is noted beside the answer, and must not come after what follows.
+    const seen = (): Promise<unknown[]> =>
+      t.sql(`SELECT FROM auth_sessions WHERE id = $1 AND last_seen_at > now() - interval '20 minutes'`, [sidOf(accessToken)]);
+    await eventually(async () => (await seen()).length === 1);
     await sessionRests(sidOf(accessToken), 'last_seen_at', '31 minutes');
     await eventually(async () => (await statusOf(accessToken)) === 401);
     await t.anonymous.post(`${AUTH}/refresh`).send({ refreshToken }).expect(401);
@@ -336,6 +340,34 @@ describe('the console', () => {
   });
 });
 
+/** With these somebody could stay in, let others in, or make evidence go. */
+const DELICATE_RIGHTS = new Set<string>([
+  'audit-erasure:write',
+  'audit-hold:write',
+  'audit-retention:write',
+  'audit:archive',
+  'identity-provider:write',
+  'key:write',
+  'key:write-own',
+  'role:assign',
+  'role:write',
+  'setting:write',
+  'user:write',
+] satisfies Permission[]);
+
+/** What asks for such a right and not for a proof, and why. */
+const HARMLESS: Record<string, string> = {
+  'DELETE /api/v1/audit/archive/periods/:log/:period/rehydrate': 'takes a copy away',
+  'DELETE /api/v1/invitations/:id': 'lets nobody in',
+  'DELETE /api/v1/keys/:id': 'lets nobody in',
+  'DELETE /api/v1/me/keys/:id': 'lets nobody in',
+  'POST /api/v1/audit/archive/periods/:log/:period/rehydrate': 'makes a copy',
+  'POST /api/v1/audit/holds': 'keeps evidence',
+  'POST /api/v1/identity-providers/:id/test': 'changes nothing',
+  'POST /api/v1/identity-providers/ldif': 'changes nothing',
+  'POST /api/v1/users/:id/unlock': 'gives another try, and no way in',
+};
+
 describe('a recent proof', () => {
   const DELICATE = '/api/v1/me/second-factors/totp';
   let user: TestUser;
@@ -361,6 +393,15 @@ describe('a recent proof', () => {
       const answer = await withToken(t, stale)[verb](path.replaceAll(/:\w+/g, '01890000-0000-7000-8000-000000000000'));
       expect({ name, status: answer.status, code: codeIn(answer) }).toEqual({ name, status: 403, code: 'recent_proof_required' });
     }
+  });
+
+  it('U18, ASVS 7.5.1: is asked for wherever rights, credentials or evidence are given out or taken away', () => {
+    const undeclared = Object.entries(operations)
+      .filter(([name, operation]) => !name.startsWith('GET ') && DELICATE_RIGHTS.has(String(operation['x-permission'])))
+      .filter(([name, operation]) => operation['x-recent-proof'] !== true && !(name in HARMLESS))
+      .map(([name]) => name);
+    expect(undeclared).toEqual([]);
+    expect(Object.keys(HARMLESS).filter((name) => operations[name]?.['x-recent-proof'] !== undefined || !operations[name])).toEqual([]);
   });
 
   it('U18, ASVS 7.5.1: is asked for by delicate routes ten minutes after the login', async () => {
@@ -454,6 +495,18 @@ describe('where administrators may sign in from', () => {
     expect(outcomes).toEqual([200, 200, 403, 403, 403]);
     expect(codeIn(await from('10.2.0.1', admin))).toBe('network_refused');
     expect((await from('10.2.0.1', viewer)).status).toBe(200);
+    // Nor does who is in work on from elsewhere.
+    const { accessToken } = (await from('10.1.2.3', admin)).body as { accessToken: string };
+    const workFrom = (address: string): Promise<Response> =>
+      withToken(proxied, accessToken)
+        .get('/api/v1/me')
+        .set('x-forwarded-for', address)
+        .then((answer) => answer);
+    expect((await workFrom('10.1.2.3')).status).toBe(200);
+    expect(codeIn(await workFrom('10.2.0.1'))).toBe('network_refused');
+    expect(await eventsOf(proxied, `action = 'request.denied' AND actor_id = $1`, admin.id)).toMatchObject([
+      { detail: { code: 'network_refused' }, request: { clientIp: '10.2.0.1' } },
+    ]);
     const refusals = await eventsOf(proxied, `action = 'login.network_refused' AND resource_id = $1`, admin.id);
     expect(refusals).toHaveLength(4);
     expect(refusals.at(-1)).toMatchObject({ category: 'access', outcome: 'denied', severity: 'high', request: { clientIp: '10.2.0.1' } });

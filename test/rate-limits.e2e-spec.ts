@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { type Agent, type Response } from 'supertest';
+import { text } from 'node:stream/consumers';
+import { type Agent, type Response, type Test } from 'supertest';
+import { Builders } from './support/builders.js';
 import { eventually } from './support/eventually.js';
+import { aKeyOf, aKeyOfKind, withKey } from './support/examples/keys.js';
+import { limitOf, served } from './support/rate-limit.js';
 import { describeWith, type RedisServer, startRedis } from './support/redis-server.js';
 import { createUser, PASSWORD, signIn, withToken } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
@@ -9,35 +13,15 @@ import { createTestDatabase, type TestDatabase } from './support/test-database.j
 import { realLimits } from './support/test-pins.js';
 
 const FLAGS = '/api/v1/feature-flags';
-const REFRESH = '/api/v1/auth/refresh';
-
-/** How many of `calls` calls were served, in any order, ten at a time. */
-async function served(calls: number, call: (n: number) => Promise<{ status: number }>): Promise<{ served: number; refused: number }> {
-  const statuses: number[] = [];
-  let next = 0;
-  const caller = async (): Promise<void> => {
-    while (next < calls) statuses.push((await call(next++)).status);
-  };
-  await Promise.all(Array.from({ length: 10 }, caller));
-  expect(statuses.filter((status) => status >= 500)).toEqual([]);
-  const refused = statuses.filter((status) => status === 429).length;
-  return { served: calls - refused, refused };
-}
+const AUTH = '/api/v1/auth';
+const POOLS = '/api/v1/ipam/pools';
+const SEARCH = '/api/v1/search';
 
 /** Undefined when it took longer than the window that is counted in. */
 async function withinAMinute<T>(work: () => Promise<T>): Promise<T | undefined> {
   const began = performance.now();
   const result = await work();
   return performance.now() - began < 58_000 ? result : undefined;
-}
-
-/** The fields of the draft, as numbers; throws when they are not of its form. */
-function limitOf({ headers }: Pick<Response, 'headers'>): { policy: string; quota: number; window: number; left: number; seconds: number } {
-  const fields = headers as Record<string, string>;
-  const [, policy = '', q, w] = /^"(\w+)";q=(\d+);w=(\d+)$/.exec(fields['ratelimit-policy'] ?? '') ?? [];
-  const [, same, r, t] = /^"(\w+)";r=(\d+);t=(\d+)$/.exec(fields.ratelimit ?? '') ?? [];
-  if (same !== policy || policy === '') throw new Error(`These are no RateLimit fields: ${JSON.stringify(headers)}`);
-  return { policy, quota: Number(q), window: Number(w), left: Number(r), seconds: Number(t) };
 }
 
 async function signedIn(t: TestApp, ...roles: string[]): Promise<{ agent: Agent; user: Awaited<ReturnType<typeof createUser>> }> {
@@ -54,9 +38,21 @@ describeWith('redis-server')('rate limits of two instances that share a Redis', 
   beforeAll(async () => {
     redis = await startRedis();
     database = await createTestDatabase();
-    const variables = { CADASTRE_JOBS: 'false', CADASTRE_REDIS_URL: redis.url, CADASTRE_PINNED_SETTINGS: realLimits };
+    // So many a minute that an hour's can be spent within one.
+    const pins = JSON.stringify({ ...(JSON.parse(realLimits) as object), 'limits.publicKeyPerMinute': 1000 });
+    const variables = {
+      CADASTRE_JOBS: 'false',
+      CADASTRE_REDIS_URL: redis.url,
+      CADASTRE_PEPPER_KEYS: `a:${'QUFB'.repeat(11)}`,
+      CADASTRE_PINNED_SETTINGS: pins,
+    };
     a = await startTestApp(variables, database);
     b = await startTestApp(variables, database);
+    // On a busy machine the first connection may take more than one attempt.
+    for (const instance of [a, b]) {
+      const { agent } = await signedIn(instance, 'admin');
+      await eventually(async () => (await shared(agent)) === '1');
+    }
   });
 
   afterAll(async () => {
@@ -95,16 +91,32 @@ describeWith('redis-server')('rate limits of two instances that share a Redis', 
     240_000,
   );
 
-  it('C4: the public has exactly 20 a minute from one address, whichever instance is called, refused credentials included', async () => {
+  it('C4: the public has exactly 20 a minute from one address, whichever instance is called', async () => {
     const calls = [
-      () => a.anonymous.post(REFRESH).send({ refreshToken: 'nothing' }),
-      () => b.anonymous.post(REFRESH).send({ refreshToken: 'nothing' }),
+      () => a.anonymous.post(`${AUTH}/password-reset`).send({ token: 'nothing' }),
+      () => b.anonymous.post(`${AUTH}/password-reset`).send({ token: 'nothing' }),
       () => a.anonymous.get(FLAGS),
-      () => b.anonymous.get(FLAGS).set('authorization', 'Bearer a.b.c'),
+      () => b.anonymous.get(FLAGS),
     ];
     const result = await served(40, (n) => calls[n % 4]!());
     expect(Math.abs(result.served - 20)).toBeLessThanOrEqual(1);
     expect(limitOf(await b.anonymous.get(FLAGS).expect(429))).toMatchObject({ policy: 'anonymous', quota: 20, left: 0 });
+  });
+
+  it('K2, C4: a public key has exactly 100 an hour, whichever instance is called and whatever it asks for', async () => {
+    const { secret } = await aKeyOfKind(await Builders.of(a), 'public', { permissions: ['pool:read', 'search:read'] });
+    const agents = [withKey(a, secret), withKey(b, secret)] as const;
+    const { served: allowed } = await served(120, (n) => {
+      const agent = agents[n % 2]!;
+      return n % 4 === 0 ? agent.get(SEARCH).query({ q: '10.0.0.1' }) : agent.get(POOLS);
+    });
+    expect(Math.abs(allowed - 100)).toBeLessThanOrEqual(1);
+    const refused = await agents[1].get(POOLS).expect(429);
+    expect(refused.body).toMatchObject({ code: 'rate_limited', status: 429 });
+    expect((refused.body as { detail: string }).detail).toMatch(/^More than 100 requests an hour /);
+    expect(limitOf(refused)).toMatchObject({ policy: 'public_key_hour', quota: 100, window: 3600, left: 0 });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3500);
+    expect(Number(refused.headers['retry-after'])).toBe(limitOf(refused).seconds);
   });
 
   it('C4: when Redis is killed nobody gets an error, each instance counts for itself, and once it is back they share again', async () => {
@@ -169,8 +181,8 @@ describe('rate limits of one instance', () => {
 
   afterAll(() => t.close());
 
-  async function limit(name: string, value: number): Promise<void> {
-    await admin.put(`/api/v1/settings/limits.${name}PerMinute`).send({ value }).expect(200);
+  async function limit(name: string, value: number, window = 'Minute'): Promise<void> {
+    await admin.put(`/api/v1/settings/limits.${name}Per${window}`).send({ value }).expect(200);
   }
 
   it('C4: every answer says what is left; what is too much is 429 with Retry-After, until the limit or the minute changes', async () => {
@@ -218,6 +230,50 @@ describe('rate limits of one instance', () => {
     await limit('user', 100);
   });
 
+  it('K9, C4: the search over everything has the budget of searches, which keys have too', async () => {
+    const { agent } = await signedIn(t, 'operator');
+    const find = (by: Agent): Promise<Response> =>
+      by
+        .get(SEARCH)
+        .query({ q: '10.0.0.1' })
+        .expect(200)
+        .then((answer) => answer);
+    expect(limitOf(await find(agent))).toMatchObject({ policy: 'search', quota: 60, left: 59 });
+    expect(limitOf(await agent.get('/api/v1/ipam/search').query({ q: '10.0.0.1' }).expect(200)).left).toBe(58);
+    expect(limitOf(await agent.get(FLAGS).expect(200))).toMatchObject({ policy: 'user', left: 99 });
+    const key = withKey(t, (await aKeyOf(agent, { permissions: ['pool:read', 'search:read'] })).secret);
+    expect(limitOf(await find(key))).toMatchObject({ policy: 'search', quota: 60, left: 59 });
+    expect(await served(70, () => key.get(SEARCH).query({ q: 'a' }))).toEqual({ served: 59, refused: 11 });
+    await key.get(POOLS).expect(200);
+  });
+
+  it('C4: a key counts as a key, and a public one as a public key', async () => {
+    const make = await Builders.of(t);
+    const { agent } = await signedIn(t, 'operator');
+    const own = withKey(t, (await aKeyOf(agent)).secret);
+    expect(limitOf(await own.get(POOLS).expect(200))).toMatchObject({ policy: 'key', quota: 600, window: 60, left: 599 });
+    const open = withKey(t, (await aKeyOfKind(make, 'public')).secret);
+    expect(limitOf(await open.get(POOLS).expect(200))).toMatchObject({ policy: 'public_key', quota: 20, window: 60, left: 19 });
+    expect(await served(30, () => open.get(POOLS))).toEqual({ served: 19, refused: 11 });
+    expect(limitOf(await open.get(POOLS).expect(429))).toMatchObject({ policy: 'public_key', window: 60, left: 0 });
+  });
+
+  it('K2, C4: the hour of a public key is told once it is the tighter of the two, and what its minute refuses costs nothing of it', async () => {
+    const open = withKey(t, (await aKeyOfKind(await Builders.of(t), 'public')).secret);
+    await limit('publicKey', 1);
+    expect(limitOf(await open.get(POOLS).expect(200))).toMatchObject({ policy: 'public_key', left: 0 });
+    expect(await served(5, () => open.get(POOLS))).toEqual({ served: 0, refused: 5 });
+    await limit('publicKey', 20);
+    await limit('publicKey', 3, 'Hour');
+    expect(limitOf(await open.get(POOLS).expect(200))).toMatchObject({ policy: 'public_key_hour', quota: 3, window: 3600, left: 1 });
+    expect(limitOf(await open.get(POOLS).expect(200)).left).toBe(0);
+    const refused = await open.get(POOLS).expect(429);
+    expect(limitOf(refused)).toMatchObject({ policy: 'public_key_hour', window: 3600, left: 0 });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(3500);
+    await limit('publicKey', 100, 'Hour');
+    expect(limitOf(await open.get(POOLS).expect(200))).toMatchObject({ policy: 'public_key', quota: 20, left: 10 });
+  });
+
   it('C4: an import counts twenty times', async () => {
     const { agent } = await signedIn(t, 'admin');
     const before = limitOf(await agent.get(FLAGS)).left;
@@ -239,6 +295,15 @@ describe('rate limits of one instance', () => {
     await limit('anonymous', 1000);
   });
 
+  it('C4: credentials that are refused have a budget of their own: an office whose tokens have expired is told so', async () => {
+    await limit('refused', 3);
+    const expired = (): Test => t.anonymous.get(FLAGS).set('authorization', 'Bearer a.b.c');
+    expect(await served(5, expired)).toEqual({ served: 3, refused: 2 });
+    expect(limitOf(await expired().expect(429))).toMatchObject({ policy: 'refused', quota: 3, left: 0 });
+    expect(limitOf(await t.anonymous.get(FLAGS).expect(401))).toMatchObject({ policy: 'anonymous' });
+    await limit('refused', 600);
+  });
+
   it('C4: logins have a budget by address, and whoever is in is not kept out by it', async () => {
     const user = await createUser(t, { roles: ['viewer'] });
     const login = (password: string): Promise<Response> =>
@@ -256,23 +321,125 @@ describe('rate limits of one instance', () => {
     expect((await login(PASSWORD)).status).toBe(200);
   });
 
+  it('C4: an office behind one address refreshes its tokens, whatever strangers there have used up', async () => {
+    const people = await Promise.all(Array.from({ length: 3 }, async () => signIn(t, await createUser(t, { roles: ['viewer'] }))));
+    await limit('anonymous', 1);
+    await served(3, () => t.anonymous.get(FLAGS));
+    await t.anonymous.get(FLAGS).expect(429);
+    const refresh = (refreshToken: string): Promise<Response> =>
+      t.anonymous
+        .post(`${AUTH}/refresh`)
+        .send({ refreshToken })
+        .then((answer) => answer);
+    for (const [n, { refreshToken }] of people.entries()) {
+      const answer = await refresh(refreshToken);
+      expect([answer.status, limitOf(answer)]).toMatchObject([200, { policy: 'refresh', quota: 600, left: 599 - n }]);
+    }
+    await limit('refresh', 4);
+    expect((await refresh('nothing')).status).toBe(401);
+    expect((await refresh('nothing')).status).toBe(429);
+    await limit('refresh', 600);
+    await limit('anonymous', 1000);
+  });
+
+  it.each([
+    ['second-factor', 'sign_in_step', 120],
+    ['passkey-options', 'sign_in_step', 120],
+    ['passkey', 'login', 1000],
+    ['providers/nobody/start', 'sign_in_step', 120],
+    ['providers/nobody/acs', 'sign_in_step', 120],
+    ['providers/nobody/logout-token', 'sign_in_step', 120],
+    ['exchange', 'login', 1000],
+    ['password-reset', 'anonymous', 1000],
+    ['invitations/accept', 'anonymous', 1000],
+  ])('C4: POST /auth/%s counts as %s', async (route, policy, quota) => {
+    const form = /acs|logout-token/.test(route);
+    const answer = await t.anonymous
+      .post(`${AUTH}/${route}`)
+      .type(form ? 'form' : 'json')
+      .send({});
+    expect([answer.status < 500, limitOf(answer)]).toMatchObject([true, { policy, quota, window: 60 }]);
+  });
+
+  it('C4: the ways to sign in and the way back from a provider count as steps of signing in', async () => {
+    const before = limitOf(await t.anonymous.get(`${AUTH}/providers`).expect(200));
+    expect(before).toMatchObject({ policy: 'sign_in_step', quota: 120 });
+    expect(limitOf(await t.anonymous.get(`${AUTH}/providers/nobody/callback?state=x`).expect(404))).toMatchObject({
+      policy: 'sign_in_step',
+      left: before.left - 1,
+    });
+  });
+
   it('C4: pages of another origin may read the fields', async () => {
     const answer = await admin.get(FLAGS).set('origin', 'https://console.example.net').expect(200);
     expect(String(answer.headers['access-control-expose-headers']).toLowerCase()).toMatch(/ratelimit\b.*ratelimit-policy/);
   });
 });
 
-describe('whose address counts', () => {
-  /** A call from another address of this machine, with headers that claim more. */
-  async function callFrom(t: TestApp, localAddress: string, headers: Record<string, string>): Promise<IncomingMessage> {
-    const sent = request(`${t.url}${FLAGS}`, { localAddress, headers, agent: false });
-    sent.end();
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-    answer.resume();
-    await once(answer, 'end');
-    return answer;
-  }
+/** A call from another address of this machine. */
+async function callFrom(
+  t: TestApp,
+  localAddress: string,
+  headers: Record<string, string>,
+  { path = FLAGS, method = 'GET', body = '' } = {},
+): Promise<IncomingMessage & { text: string }> {
+  const sent = request(`${t.url}${path}`, { localAddress, method, headers, agent: false });
+  sent.end(body);
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  return Object.assign(answer, { text: await text(answer) });
+}
 
+describe('a flood from one address', () => {
+  const QUOTA = 5;
+  let t: TestApp;
+
+  beforeAll(async () => {
+    const pins = JSON.stringify({ 'limits.addressPerMinute': QUOTA });
+    t = await startTestApp({
+      CADASTRE_JOBS: 'false',
+      CADASTRE_PINNED_SETTINGS: pins,
+      CADASTRE_CORS_ORIGINS: 'https://console.example.net',
+    });
+  });
+
+  afterAll(() => t.close());
+
+  const json = { 'content-type': 'application/json' };
+  const console = { cookie: '__Host-cadastre=x', 'sec-fetch-site': 'cross-site' };
+  const preflight = { origin: 'https://console.example.net', 'access-control-request-method': 'GET' };
+
+  it.each([
+    ['an unknown route', '127.0.0.11', 404, {}, { path: '/nowhere' }],
+    ['a body that is no JSON', '127.0.0.12', 400, json, { path: `${AUTH}/login`, method: 'POST', body: '{"username":' }],
+    [
+      'a body of a type that is not taken',
+      '127.0.0.13',
+      415,
+      { 'content-type': 'text/plain' },
+      { path: `${AUTH}/login`, method: 'POST', body: 'a' },
+    ],
+    ['two credentials', '127.0.0.14', 400, { authorization: 'Bearer a.b.c', 'x-api-key': 'cdst_o_x' }, {}],
+    ['a page of another site', '127.0.0.15', 403, console, { path: POOLS, method: 'POST' }],
+    ['a preflight', '127.0.0.16', 204, preflight, { method: 'OPTIONS' }],
+    ['the documentation', '127.0.0.17', 200, {}, { path: '/docs' }],
+  ])('C4, ASVS 2.4.1: a flood ends in 429 with Retry-After, whatever it asks for: %s', async (_what, from, status, headers, call) => {
+    const statuses: unknown[] = [];
+    for (let i = 0; i < QUOTA; i++) statuses.push((await callFrom(t, from, headers, call)).statusCode);
+    expect(statuses).toEqual(Array.from({ length: QUOTA }, () => status));
+    const refused = await callFrom(t, from, headers, call);
+    expect(refused).toMatchObject({ statusCode: 429, headers: { 'content-type': 'application/problem+json; charset=utf-8' } });
+    expect(JSON.parse(refused.text)).toMatchObject({ code: 'rate_limited', status: 429, requestId: refused.headers['x-request-id'] });
+    const standing = limitOf(refused as unknown as Response);
+    expect(standing).toMatchObject({ policy: 'address', quota: QUOTA, window: 60, left: 0 });
+    expect(Number(refused.headers['retry-after'])).toBe(standing.seconds);
+    // Probes and figures are served nevertheless, and so are other addresses.
+    expect((await callFrom(t, from, {}, { path: '/health/ready' })).statusCode).toBe(200);
+    expect((await callFrom(t, from, {}, { path: '/metrics' })).statusCode).toBe(401);
+    expect((await callFrom(t, from.replace('0.0.', '0.1.'), headers, call)).statusCode).toBe(status);
+  });
+});
+
+describe('whose address counts', () => {
   const claims = (n: number): Record<string, string>[] => [
     { 'x-forwarded-for': `6.6.6.${n}` },
     { 'x-real-ip': `6.6.6.${n}` },

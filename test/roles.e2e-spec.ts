@@ -357,4 +357,18 @@ describe('the catalogue of rights', () => {
     });
     expect(mine('user:write')).toBeUndefined();
   });
+
+  it('U6, U5: what a limited role gives of its holder alone is shown to hold everywhere, as it does, and what it does not give is not shown', async () => {
+    const { user, agent } = await somebody();
+    await admin
+      .post(rolesOf(user.id))
+      .send({ role: 'operator', networks: ['10.0.0.0/8'] })
+      .expect(201);
+    const { mine } = (await agent.get('/api/v1/permissions').expect(200)).body as { mine: { permission: string; everywhere: boolean }[] };
+    const where = new Map(mine.map(({ permission, everywhere }) => [permission, everywhere]));
+    for (const own of ['profile:read', 'profile:write', 'key:read-own', 'work-session:read'])
+      expect([own, where.get(own)]).toEqual([own, true]);
+    expect(where.get('pool:read')).toBe(false);
+    expect(where.has('ipam:import')).toBe(false);
+  });
 });

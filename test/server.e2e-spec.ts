@@ -248,6 +248,22 @@ describe('the edge', () => {
       t.anonymous.options('/api/v1/ipam/pools').set({ origin, 'access-control-request-method': 'POST' });
     expect((await preflight('https://console.example.net')).headers['access-control-allow-origin']).toBe('https://console.example.net');
     expect((await preflight('https://evil.example.net')).headers['access-control-allow-origin']).toBeUndefined();
+    const allowed = String((await preflight('https://console.example.net')).headers['access-control-allow-headers']).split(', ');
+    expect(allowed).toEqual(expect.arrayContaining(['authorization', 'x-api-key', 'if-match', 'idempotency-key']));
+  });
+});
+
+describe('the description of the interface', () => {
+  it('O7, ASVS 13.4.5: is taken away by CADASTRE_DOCS, as if there were no such routes', async () => {
+    const t = await startTestApp({ CADASTRE_JOBS: 'false', CADASTRE_DOCS: 'false' });
+    for (const page of ['/docs', '/docs/start.js', '/docs/openapi.json', '/docs/ui/swagger-ui.css']) {
+      const answer = await t.anonymous
+        .get(page)
+        .expect(404)
+        .expect('content-type', /^application\/problem\+json/);
+      expect(answer.body).toMatchObject({ code: 'route_not_found' });
+    }
+    await t.close();
   });
 });
 

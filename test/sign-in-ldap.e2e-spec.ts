@@ -5,6 +5,7 @@ import { eventsOf } from './support/audit-events.js';
 import { selfSigned } from './support/certificate.js';
 import { describeWith } from './support/programs.js';
 import { aProvider, loginsOf, type MadeProvider, whoIs } from './support/providers.js';
+import { codeOf, codesRest } from './support/second-factor.js';
 import { asRole, createUser, signIn, withToken } from './support/sign-in.js';
 import { type Slapd, startSlapd } from './support/slapd.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
@@ -124,6 +125,18 @@ describeWith(
     expect((await login(another, 'grace', PASSWORD)).status).toBe(200);
   });
 
+  it('U8: unlocking a user ends the lock of their name at a directory too, and no other', async () => {
+    const [{ slug }, { slug: another }] = [await aDirectory(), await aDirectory()];
+    const { id } = await whoIs(t, await login(slug, 'grace', PASSWORD));
+    for (const directory of [slug, another])
+      for (let i = 0; i < 5; i++) expect((await login(directory, 'grace', `wrong ${i}`)).status).toBe(401);
+    expect((await login(slug, 'Grace', PASSWORD)).status).toBe(423);
+    await root.post(`/api/v1/users/${id}/unlock`).expect(204);
+    expect((await login(slug, 'Grace', PASSWORD)).status).toBe(200);
+    expect((await login(another, 'grace', PASSWORD)).status).toBe(423);
+    expect(await eventsOf(t, `action = 'user.unlocked' AND resource_id = $1`, id)).toMatchObject([{ detail: { networks: 1 } }]);
+  });
+
   it('U14: a console signs in with a cookie here too', async () => {
     const { slug } = await aDirectory();
     const answer = await t.anonymous
@@ -240,6 +253,38 @@ describeWith(
       expect(answer.body).toMatchObject(FAILED);
     },
   );
+
+  it('U14, U18, ASVS 6.3.4: asks for the second factor of the account like a login by password', async () => {
+    const { slug } = await aDirectory();
+    const first = await login(slug, 'tls', PASSWORD);
+    const { id } = await whoIs(t, first);
+    const agent = withToken(t, (first.body as { accessToken: string }).accessToken);
+    const { secret } = (await agent.post('/api/v1/me/second-factors/totp').expect(201)).body as { secret: string };
+    await agent
+      .post('/api/v1/me/second-factors/totp/confirm')
+      .send({ code: codeOf(secret) })
+      .expect(200);
+    await codesRest(t, id);
+    const asked = await login(slug, 'tls', PASSWORD);
+    expect(asked.body).toMatchObject({ secondFactorRequired: true, methods: ['code', 'recoveryCode'] });
+    const { ticket } = asked.body as { ticket: string };
+    const second = (code: string): Promise<Response> =>
+      t.anonymous
+        .post('/api/v1/auth/second-factor')
+        .send({ ticket, code })
+        .then((answer) => answer);
+    expect((await second('000000')).status).toBe(401);
+    const opened = await second(codeOf(secret));
+    expect((await whoIs(t, opened)).id).toBe(id);
+    expect(
+      await t.sql('SELECT methods, provider_id IS NOT NULL AS provided FROM auth_sessions WHERE user_id = $1 ORDER BY created_at', [id]),
+    ).toEqual([
+      { methods: ['ldap', 'otp'], provided: true },
+      { methods: ['ldap', 'otp'], provided: true },
+    ]);
+    expect(await loginsOf(t, 'login.succeeded', slug)).toMatchObject([{}, { detail: { methods: ['ldap', 'otp'], provider: slug } }]);
+    expect((await second(codeOf(secret))).status).toBe(401);
+  });
 
   it('U14, ASVS 6.3.4: an account that is deactivated here stays out', async () => {
     const { slug } = await aDirectory();

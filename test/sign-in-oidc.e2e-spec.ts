@@ -7,6 +7,7 @@ import { type Agent, type Response } from 'supertest';
 import { eventsOf } from './support/audit-events.js';
 import { OidcIdp } from './support/oidc-idp.js';
 import { aProvider, Browser, codeIn, loginsOf, type MadeProvider, PUBLIC_URL, whoIs } from './support/providers.js';
+import { codeOf, codesRest } from './support/second-factor.js';
 import { asRole, createUser, signIn, withToken } from './support/sign-in.js';
 import { startTestApp, type TestApp } from './support/test-app.js';
 
@@ -266,6 +267,31 @@ describe('an OpenID provider and what may go wrong', () => {
     expect(await eventsOf(t, `action = 'login.succeeded' AND payload::json -> 'actor' ->> 'id' = $1`, id)).toMatchObject([
       { detail: { acr: 'phr', amr: ['hwk', 'pin'], externalId: 'strong', provider: slug } },
     ]);
+  });
+
+  it('U14, U18, ASVS 6.3.4: the second factor of the account is asked for, unless the provider says that it checked one', async () => {
+    const first = await whole({ claims: { sub: 'careful' } });
+    const agent = withToken(t, (first.body as { accessToken: string }).accessToken);
+    const { secret } = (await agent.post('/api/v1/me/second-factors/totp').expect(201)).body as { secret: string };
+    await agent
+      .post('/api/v1/me/second-factors/totp/confirm')
+      .send({ code: codeOf(secret) })
+      .expect(200);
+    const asked = await whole({ claims: { sub: 'careful', sid: 'there' } });
+    expect(asked.body).toMatchObject({ secondFactorRequired: true });
+    const { id } = await whoIs(t, await whole({ claims: { sub: 'careful', amr: ['pwd', 'mfa'] } }));
+    await codesRest(t, id);
+    // Who signed out there in between gets in no more.
+    const second = (answer: Response): Promise<number> =>
+      t.anonymous
+        .post('/api/v1/auth/second-factor')
+        .send({ ticket: (answer.body as { ticket: string }).ticket, code: codeOf(secret) })
+        .then(({ status }) => status);
+    const later = await whole({ claims: { sub: 'careful', sid: 'elsewhere' } });
+    const notice = { logout_token: idp.logoutToken(CLIENT.clientId, { sid: 'there', sub: 'careful' }) };
+    await new Browser(t).postForm(`/api/v1/auth/providers/${slug}/logout-token`, notice);
+    expect(await second(asked)).toBe(401);
+    expect(await second(later)).toBe(200);
   });
 
   it('U14: a disabled provider is 404 everywhere, as if it were not there', async () => {

@@ -88,6 +88,7 @@ import { AuditReports } from './reports/reports.service.js';
 import { StatisticsController } from './reports/statistics.controller.js';
 import { StatisticsRepository } from './reports/statistics.repository.js';
 import { StatisticsService } from './reports/statistics.service.js';
+import { AnchorWatch } from './sealing/anchor-watch.js';
 import { Anchoring } from './sealing/anchoring.js';
 import { AnchoringRepository } from './sealing/anchoring.repository.js';
 import { FileAnchor } from './sealing/file-anchor.js';
@@ -216,6 +217,7 @@ import { Verifier } from './verification/verifier.js';
     Sealer,
     SealerJob,
     SealingGauges,
+    AnchorWatch,
     Verifier,
     CheckpointsService,
     EvidenceRepository,

@@ -21,16 +21,16 @@ export function auditEventsPage(made: string): string {
     made,
     '# Events of the audit trail',
     '',
-    'Every action, with the log that keeps it, how grave it is unless the event says otherwise, what it keeps of the row, the compliance flags it has, the words that older systems have for it, and what it becomes as an OCSF event. [audit.md](audit.md) says what an event is.',
+    'Every action, with the log that keeps it, how grave it is, which may depend on what happened, what it keeps of the row, the compliance flags it has, the words that older systems have for it, and what it becomes as an OCSF event. [audit.md](audit.md) says what an event is.',
     '',
     ...table(
       ['Action', 'Category', 'Severity', 'Keeps', 'Flags', 'Word', 'OCSF'],
       Object.entries(actions)
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([action, { category, severity, keeps }]) => [
+        .map(([action, { category, severities, keeps }]) => [
           code(action),
           category,
-          severity,
+          severities.join(' or '),
           KEEPS[keeps],
           flagsOf(action).join(', '),
           wordsOf(action),

@@ -15,6 +15,16 @@ export class UsageError extends Error {}
 /** A failure the reader can mend: shown without a stack. */
 export class CommandError extends Error {}
 
+/** A failure of a command whose exit codes say more than that it failed. */
+export class ExitError extends Error {
+  constructor(
+    readonly code: number,
+    override readonly cause: unknown,
+  ) {
+    super(`It ended with exit code ${code}.`);
+  }
+}
+
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Parsed<O extends Options> = ReturnType<typeof parseArgs<{ options: O; allowPositionals: true; strict: true; args: string[] }>>;
 

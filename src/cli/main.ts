@@ -1,5 +1,5 @@
 import { ConfigError } from '../config/environment.js';
-import { type Command, CommandError, say, UsageError } from './command.js';
+import { type Command, CommandError, ExitError, say, UsageError } from './command.js';
 import { explain } from './explain.js';
 
 /** Loaded when called, so that `help` answers at once and a tool needs no database driver. */
@@ -17,7 +17,7 @@ const commands: Record<string, () => Promise<Command>> = {
   version: async () => (await import('./version.js')).version,
 };
 
-/** Runs `cadastre <command> …` and returns the exit code: 0 done, 1 failed, 2 called wrongly, 78 the configuration is refused. */
+/** Runs `cadastre <command> …` and returns the exit code: 0 done, 1 failed, 2 called wrongly, 78 the configuration is refused; `audit verify` has others. */
 export async function main(argv: string[]): Promise<number> {
   const [name = 'help', ...args] = argv;
   if (['help', '--help', '-h'].includes(name)) return help();
@@ -36,6 +36,10 @@ export async function main(argv: string[]): Promise<number> {
 }
 
 function failed(error: unknown, command: Command): number {
+  if (error instanceof ExitError) {
+    failed(error.cause, command);
+    return error.code;
+  }
   if (error instanceof UsageError) {
     console.error([error.message, ...usageLines(command)].join('\n'));
     return 2;

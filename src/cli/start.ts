@@ -31,7 +31,7 @@ async function runOn({ config }: OpenDatabase, stop: StopRequest): Promise<numbe
   if (stop.requested) return 0;
   const server = await serve(config);
   try {
-    say(ready(server.url));
+    say(ready(server.url, config.http.docs));
     await stop.made;
     say('Stopping…');
   } finally {
@@ -50,13 +50,12 @@ The first administrator was made. This password is shown once and must be change
 Sign in:  POST /api/v1/auth/login, then POST /api/v1/me/password`;
 }
 
-function ready(url: string): string {
+function ready(url: string, docs: boolean): string {
   return `
 Cadastre ${programVersion()} is ready. Ctrl-C stops it.
 
   API     ${url}/api/v1
-  Docs    ${url}/docs
-  Health  ${url}/health/ready
+${docs ? `  Docs    ${url}/docs\n` : ''}  Health  ${url}/health/ready
 `;
 }
 

@@ -41,6 +41,12 @@ describe('configuration', () => {
     expect(config.env).toBe('production');
   });
 
+  it('O7, ASVS 13.4.5: describes the interface to everybody, but in production only when told to', () => {
+    const shown = (variables: Record<string, string>): boolean => loadConfig(variables).http.docs;
+    expect([shown({}), shown({ CADASTRE_ENV: 'production' }), shown({ CADASTRE_DOCS: 'false' })]).toEqual([true, false, false]);
+    expect(shown({ CADASTRE_ENV: 'production', CADASTRE_DOCS: 'true' })).toBe(true);
+  });
+
   it('documents every variable', () => {
     expect(variableDocs().every((doc) => doc.text !== '' && doc.defaultText !== '')).toBe(true);
   });

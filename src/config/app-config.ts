@@ -16,6 +16,8 @@ export class AppConfig {
     publicUrl: string;
     trustedProxies: readonly string[];
     corsOrigins: readonly string[];
+    /** Whether the interface is described. */
+    docs: boolean;
     bodyLimit: number;
     uploadLimit: number;
   };
@@ -61,6 +63,7 @@ export class AppConfig {
       publicUrl: e.CADASTRE_PUBLIC_URL ?? `http://localhost:${e.CADASTRE_PORT}`,
       trustedProxies: e.CADASTRE_TRUSTED_PROXIES,
       corsOrigins: e.CADASTRE_CORS_ORIGINS,
+      docs: e.CADASTRE_DOCS ?? e.CADASTRE_ENV !== 'production',
       bodyLimit: e.CADASTRE_BODY_LIMIT,
       uploadLimit: e.CADASTRE_UPLOAD_LIMIT,
     };

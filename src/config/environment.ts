@@ -213,6 +213,12 @@ export class Environment {
   @Matches(/^https?:\/\/[^/]+$/, { each: true, message: 'must be origins such as https://console.example.net' })
   CADASTRE_CORS_ORIGINS: string[] = [];
 
+  @Doc('Whether the interface is described under `/docs`, to anybody who asks.', { defaultText: '`true`; `false` in production' })
+  @Bool()
+  @IsOptional()
+  @IsBoolean()
+  CADASTRE_DOCS?: boolean;
+
   @Doc('Largest JSON body, in bytes.')
   @Int()
   @IsInt()

@@ -48,16 +48,6 @@ export function cidrParameter(name: string, text: string): Cidr {
   return readable(name, () => parseCidr(text));
 }
 
-/** A time of RFC 3339, with its offset. Throws a 400 that names the parameter. */
-export function timeParameter(name: string, text: string): string {
-  const form = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/i.test(text);
-  if (form && !Number.isNaN(Date.parse(text))) return text;
-  const detail = 'must be a time such as 2026-05-01T12:00:00Z';
-  throw new AppError('unparsable', 'invalid_query', `${name} ${detail}.`, {
-    errors: [{ pointer: `?${name}`, code: 'not_a_time', detail }],
-  });
-}
-
 /** A query parameter that may be either. Throws a 400 that names it. */
 export function checkAddressOrNetwork(name: string, text: string): void {
   readable<unknown>(name, () => (text.includes('/') ? parseCidr(text) : parseIp(text)));

@@ -57,6 +57,17 @@ export class AppError extends Error {
     return new AppError('conflict', code, detail, meta ? { meta } : {});
   }
 
+  /** The same about a member of what was sent: its fields lie there. */
+  within(pointer: string): AppError {
+    const { errors = [], meta, retryAfterSeconds, cause } = this;
+    return new AppError(this.kind, this.code, this.message, {
+      errors: errors.map((field) => ({ ...field, pointer: `${pointer}${field.pointer}` })),
+      ...(meta ? { meta } : {}),
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      cause,
+    });
+  }
+
   /** Well-formed but refused, because of one field. */
   static field(pointer: string, code: string, detail: string): AppError {
     return new AppError('unprocessable', code, detail, { errors: [{ pointer, code, detail }] });

@@ -10,14 +10,17 @@ export function isJsonObject(value: Json | undefined): value is Record<string, J
  * Throws on numbers JSON cannot carry and on lone surrogates, whose UTF-8 form is not defined.
  */
 export function canonicalJson(value: Json): string {
-  if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return canonicalString(value);
+  if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no NaN or infinity');
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   let members = '';
+  if (Array.isArray(value)) {
+    for (const item of value) members += `${members === '' ? '' : ','}${canonicalJson(item)}`;
+    return `[${members}]`;
+  }
   for (const key of Object.keys(value).sort()) {
     const member = value[key];
     if (member === undefined) continue;
@@ -26,7 +29,11 @@ export function canonicalJson(value: Json): string {
   return `{${members}}`;
 }
 
+/** Printable ASCII without quotes and backslashes: nearly all that is written, and nothing of it needs an escape. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function canonicalString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new TypeError('canonical JSON has no lone surrogates');
   return JSON.stringify(text);
 }

@@ -42,6 +42,7 @@ import { AccountRecoveryController } from './sessions/account-recovery.controlle
 import { AccountRecovery } from './sessions/account-recovery.js';
 import { AdministratorNetworks } from './sessions/administrator-networks.js';
 import { AuthController } from './sessions/auth.controller.js';
+import { DirectoryNames } from './sessions/directory-names.js';
 import { JwtStrategy } from './sessions/jwt.strategy.js';
 import { LoginEvents } from './sessions/login-events.js';
 import { LoginThrottle } from './sessions/login-throttle.js';
@@ -50,7 +51,7 @@ import { MeController } from './sessions/me.controller.js';
 import { OneTimeTokens } from './sessions/one-time-tokens.js';
 import { PasskeyLogin } from './sessions/passkey-login.js';
 import { PendingSignIns } from './sessions/pending-sign-ins.js';
-import { RecentProofGuard } from './sessions/recent-proof.guard.js';
+import { SessionGuard } from './sessions/session.guard.js';
 import { RefreshTokens } from './sessions/refresh-tokens.js';
 import { SecondStep } from './sessions/second-step.js';
 import { SessionDirectory } from './sessions/session-directory.js';
@@ -89,7 +90,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
     UsersController,
   ],
   providers: [
-    { provide: APP_GUARD, useClass: RecentProofGuard },
+    { provide: APP_GUARD, useClass: SessionGuard },
     AccessTokens,
     AccountApproval,
     AccountCreation,
@@ -103,6 +104,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
     AssignmentsRepository,
     Authority,
     DemoUsers,
+    DirectoryNames,
     FirstAdministrator,
     InvitationsRepository,
     InvitationsService,
@@ -158,6 +160,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
     LoginThrottle,
     PasswordHasher,
     PasswordPolicy,
+    PendingSignIns,
     RefreshTokens,
     RoleCatalogue,
     RoleSeeder,

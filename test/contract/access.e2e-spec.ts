@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { type NestFastifyApplication, FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { type Agent, type Response } from 'supertest';
+import supertest, { type Agent, type Response } from 'supertest';
 import { Public } from '../../src/platform/auth/access.js';
 import { permissions, personal } from '../../src/platform/auth/permissions.js';
 import { RouteAccessList } from '../../src/platform/auth/route-access.js';
@@ -60,6 +60,13 @@ describe('access to every route', () => {
     return Object.fromEntries(routeTable.map((route) => [nameOf(route), route.public === undefined ? forGuarded(route) : 'let in']));
   }
 
+  /** What a program with these permissions may call. A key may look at itself, but it is nobody: what a session alone has stays closed. */
+  function ofPrograms(held: readonly string[]): (route: RouteLine) => 403 | 'let in' {
+    const all = new Set<string | undefined>([...held, 'profile:read']);
+    const isOfPeople = ({ path, permission }: RouteLine): boolean => path.startsWith('/api/v1/me') && permission === 'profile:read';
+    return (route) => (all.has(route.permission) && !isOfPeople(route) ? 'let in' : 403);
+  }
+
   it('U6, ASVS 8.2.1: what the server answers is what the controllers declare, and nothing else', () => {
     const declared = t.app.get(RouteAccessList).list().map(nameOf);
     const heads = declared.filter((name) => name.startsWith('GET ')).map((name) => name.replace('GET', 'HEAD'));
@@ -96,6 +103,26 @@ describe('access to every route', () => {
     expect(await verdicts(await asRole(t, role))).toEqual(expected(({ roles }) => (roles?.includes(role) === true ? 'let in' : 403)));
   });
 
+  /** Calls as the console's own page does, or another site's. */
+  async function withCookie(role: string, site: 'same-origin' | 'cross-site'): Promise<Agent> {
+    const { username, password } = await createUser(t, { roles: [role] });
+    const answer = await t.anonymous.post('/api/v1/auth/login').send({ username, password, mode: 'console' }).expect(200);
+    const [cookie = ''] = String(answer.headers['set-cookie']).split(';');
+    return supertest.agent(t.url).set('cookie', cookie).set('sec-fetch-site', site);
+  }
+
+  it('U6, U9, ASVS 8.3.1: with the console’s cookie the same people are let in as with a token', async () => {
+    expect(await verdicts(await withCookie('operator', 'same-origin'))).toEqual(
+      expected(({ roles }) => (roles?.includes('operator') === true ? 'let in' : 403)),
+    );
+  });
+
+  it('U6, ASVS 3.5.1: with the console’s cookie a page of another site can change nothing', async () => {
+    expect(await verdicts(await withCookie('operator', 'cross-site'))).toEqual(
+      expected(({ method, roles }) => (method === 'GET' && roles?.includes('operator') === true ? 'let in' : 403)),
+    );
+  });
+
   it.each(keyKinds)('U6, K2: a key of the kind %s, with all that one can have, is let in exactly where that says', async (kind) => {
     const make = await Builders.of(t);
     const limited = kind === 'tenant' || kind === 'public';
@@ -105,13 +132,26 @@ describe('access to every route', () => {
     };
     const ownerId = (await createUser(t, { roles: ['superuser'] })).id;
     const { secret } = kind === 'owner' ? await aKeyOf(make.root, terms) : await aKeyOfKind(make, kind, { ...terms, ownerId });
-    const held = new Set<string | undefined>([...terms.permissions, 'profile:read']);
-    // What a session alone has: a key may look at itself, but it is nobody.
-    const isOfPeople = ({ path, permission }: RouteLine): boolean => path.startsWith('/api/v1/me') && permission === 'profile:read';
-    expect(await verdicts(withKey(t, secret))).toEqual(
-      expected((route) => (held.has(route.permission) && !isOfPeople(route) ? 'let in' : 403)),
-    );
-    expect([...held].filter((permission) => permission !== undefined && personal.has(permission))).toEqual([]);
+    expect(await verdicts(withKey(t, secret))).toEqual(expected(ofPrograms(terms.permissions)));
+    expect(terms.permissions.filter((permission) => personal.has(permission))).toEqual([]);
+  });
+
+  it.each([
+    ['all that its key has', {}],
+    ['a part of it', { permissions: ['pool:read', 'search:read'] }],
+    ['what is restricted', { preset: 'restricted', networks: ['10.0.0.0/8'] }],
+  ])('U6, K5: a token that a tenant’s key derived, with %s, is let in exactly where that says', async (_what, narrower) => {
+    const granted = permissions.filter((permission) => isGrantable(permission, 'tenant', true));
+    const make = await Builders.of(t);
+    const ownerId = (await createUser(t, { roles: ['superuser'] })).id;
+    const { secret } = await aKeyOfKind(make, 'tenant', { permissions: granted, networks: ['0.0.0.0/0', '::/0'], ownerId });
+    const answer = await withKey(t, secret)
+      .post('/api/v1/tenant-tokens')
+      .send({ ttlSeconds: 600, ...narrower })
+      .expect(201);
+    const { token, permissions: held } = answer.body as { token: string; permissions: string[] };
+    expect(held.length < granted.length).toBe(Object.keys(narrower).length > 0);
+    expect(await verdicts(withKey(t, token))).toEqual(expected(ofPrograms(held)));
   });
 
   it('U6: the database has the roles of the code, and no permission that is in neither', async () => {

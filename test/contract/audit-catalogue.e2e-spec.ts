@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { actions } from '../../src/audit/catalogue/actions.js';
 import { complianceFlags, flagsOf } from '../../src/audit/catalogue/flags.js';
 import { readRoutes } from '../../src/audit/catalogue/read-routes.js';
@@ -25,6 +26,37 @@ function named(): Set<string> {
       ),
     ),
   );
+}
+
+/** What an expression may be, where it says so itself. */
+function literals(node: ts.Expression): (string | undefined)[] {
+  if (ts.isConditionalExpression(node)) return [...literals(node.whenTrue), ...literals(node.whenFalse)];
+  return [ts.isStringLiteral(node) ? node.text : undefined];
+}
+
+/** The severities that the sources give each action, where an event names both; an event that names none has `info`. */
+function severitiesGiven(): { file: string; action: string; severity: string }[] {
+  const given: { file: string; action: string; severity: string }[] = [];
+  for (const file of sources) {
+    const visit = (node: ts.Node): void => {
+      if (ts.isObjectLiteralExpression(node)) {
+        const valuesOf = (name: string): (string | undefined)[] | undefined => {
+          const property = node.properties.find((one) => one.name?.getText() === name);
+          return property && (ts.isPropertyAssignment(property) ? literals(property.initializer) : [undefined]);
+        };
+        const isWhole = valuesOf('category') !== undefined && !node.properties.some(ts.isSpreadAssignment);
+        const named = valuesOf('action') ?? [];
+        const severities = valuesOf('severity') ?? (isWhole ? ['info'] : []);
+        // Which of several belongs to which of several is not to be seen.
+        for (const action of named.length > 1 && severities.length > 1 ? [] : named)
+          for (const severity of severities)
+            if (action?.includes('.') === true && severity !== undefined) given.push({ file, action, severity });
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(ts.createSourceFile(file, readFileSync(path.join(root, file), 'utf8'), ts.ScriptTarget.Latest, true));
+  }
+  return given;
 }
 
 describe('the catalogue of events', () => {
@@ -73,6 +105,12 @@ describe('the catalogue of events', () => {
     for (const { action, category, keeps } of Object.values(routeExamples).flatMap(({ leaves }) => leaves))
       expect({ action, ...actions[action] }).toMatchObject({ action, category, keeps });
     for (const { category } of Object.values(actions)) expect(auditCategories).toContain(category);
+  });
+
+  it('A5: it has the severities that the sources give', () => {
+    const given = severitiesGiven();
+    expect(new Set(given.map(({ action }) => action)).size).toBeGreaterThan(80);
+    expect(given.filter(({ action, severity }) => !actions[action]?.severities.some((one) => one === severity))).toEqual([]);
   });
 
   it('A7: what has to do with people, rights, classified reads or credentials has its flags', () => {

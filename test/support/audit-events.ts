@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { actions } from '../../src/audit/catalogue/actions.js';
 import { type AuditEventView } from '../../src/audit/log/audit-event.dto.js';
 import { type StoredEvent } from '../../src/audit/log/stored-event.js';
 import { PersonalReader } from '../../src/audit/personal/personal-reader.js';
@@ -23,4 +24,12 @@ export async function holdFiling(t: TestApp): Promise<() => Promise<void>> {
   await holder.connect();
   await holder.query('BEGIN; SELECT FROM audit_heads FOR UPDATE');
   return () => holder.end();
+}
+
+/** Everything in the trail so far that the catalogue knows is as grave as it says there. */
+export async function expectSeveritiesOfCatalogue(t: TestApp): Promise<void> {
+  const seen = await t.sql<{ action: string; severity: string }>('SELECT DISTINCT action, severity FROM audit_events');
+  const known = seen.filter(({ action }) => Object.hasOwn(actions, action));
+  expect(known.length).toBeGreaterThan(3);
+  expect(known.filter(({ action, severity }) => !actions[action]?.severities.some((one) => one === severity))).toEqual([]);
 }

@@ -25,6 +25,22 @@ export const UNREADABLE: BadValue[] = [
   refused('no JSON', 'undefined'),
 ];
 
+/** Times in forms that some parsers take and others do not, and times that no calendar or no database has. */
+const ODD_TIMES: [what: string, text: string][] = [
+  ['a date without hyphens', '20260101'],
+  ['a week', '2026-W01'],
+  ['a day of the year', '2026-001'],
+  ['a date alone', '2026-01-01'],
+  ['a time without its zone', '2026-01-01T00:00:00'],
+  ['a time in words', 'tomorrow'],
+  ['a day that no month has', '2026-02-30T12:00:00Z'],
+  ['a leap second', '2026-06-30T23:59:60Z'],
+  ['the year nought', '0000-01-01T00:00:00Z'],
+  ['a zone that nobody lives in', '2026-01-01T00:00:00+23:59'],
+  ['a zone that is none', '2026-01-01T00:00:00+99:99'],
+  ['the end of time', '9999-12-31T23:59:59Z'],
+];
+
 const ANYWHERE: BadValue[] = [
   refused('infinity', '1e400'),
   odd('null', 'null'),
@@ -41,6 +57,7 @@ const ANYWHERE: BadValue[] = [
   odd('right-to-left override', String.raw`"\u202eabc"`),
   odd('an emoji', '"👩‍💻"'),
   odd('SQL', `"'; DROP TABLE users; --"`),
+  odd('a date without hyphens', '"20260101"'),
   odd('an empty list', '[]'),
   odd('a list of lists', '[["a"]]'),
   odd('a list of nothing', '[null]'),
@@ -53,7 +70,7 @@ const ANYWHERE: BadValue[] = [
 
 /** Values for one field, among them those at and just outside the limits its schema names. */
 export function badValuesFor(field: Schema, valid: unknown): BadValue[] {
-  const { minimum, maximum, minLength, maxLength, maxItems, enum: list, type } = resolved(field);
+  const { minimum, maximum, minLength, maxLength, maxItems, enum: list, type, format } = resolved(field);
   const outside: Record<string, unknown> = {};
   const limits: Record<string, unknown> = {};
   if (minimum !== undefined) [outside['below the least'], limits['the least']] = [minimum - 1, minimum];
@@ -66,8 +83,10 @@ export function badValuesFor(field: Schema, valid: unknown): BadValue[] {
   else outside['a list for a scalar'] = [valid];
   outside['another type'] = type === 'string' || type === 'array' ? 42 : 'text';
   const anObject: BadValue = { what: 'an object', text: '{}', refused: type !== 'object' };
+  const isTime = format === 'date-time' || (typeof valid === 'string' && /^\d{4}-\d{2}-\d{2}T/.test(valid));
   return [
     ...ANYWHERE,
+    ...(isTime ? ODD_TIMES.map(([what, time]) => odd(what, JSON.stringify(time))) : []),
     anObject,
     ...Object.entries(outside).map(([what, value]) => refused(what, JSON.stringify(value))),
     ...Object.entries(limits).map(([what, value]) => odd(what, JSON.stringify(value))),
@@ -88,7 +107,7 @@ export const BAD_BODIES: BadValue[] = [
 ];
 
 /** Values of query parameters, as they stand in the URL. */
-export const BAD_QUERY_VALUES: [what: string, value: string][] = [
+const BAD_QUERY_VALUES: [what: string, value: string][] = [
   ['nothing', ''],
   ['text', 'abc'],
   ['minus one', '-1'],
@@ -103,7 +122,16 @@ export const BAD_QUERY_VALUES: [what: string, value: string][] = [
   ['a backslash', '%5C'],
   ['all of IPv6', '::/0'],
   ['SQL', `'%3B%20DROP%20TABLE%20users%3B--`],
+  ['a date without hyphens', '20260101'],
 ];
+
+const BAD_TIMES = ODD_TIMES.map(([what, text]): [string, string] => [what, encodeURIComponent(text)]);
+
+/** The same for one parameter; a time gets more of them. */
+export function badQueryValuesFor(name: string, { format }: Schema): [what: string, value: string][] {
+  const isTime = format === 'date-time' || /^(from|to|at|since|until)$/.test(name);
+  return isTime ? [...BAD_QUERY_VALUES, ...BAD_TIMES] : BAD_QUERY_VALUES;
+}
 
 /** What may stand where a path has an id. */
 export const BAD_IDS: [what: string, segment: string][] = [

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SHARED_SECRET_KEYS, type TestDatabase } from './test-database.js';
+import { PATIENT_POOL_MS, SHARED_SECRET_KEYS, type TestDatabase } from './test-database.js';
 import { withTestPins } from './test-pins.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,6 +29,7 @@ export async function startProcess(script: string, database: TestDatabase, varia
       DATABASE_URL: database.url,
       DATABASE_DIRECT_URL: database.ownerUrl,
       DATABASE_POOL_MAX: '5',
+      DATABASE_POOL_TIMEOUT_MS: PATIENT_POOL_MS,
       CADASTRE_SECRET_KEYS: SHARED_SECRET_KEYS,
       ...withTestPins(variables),
     },

@@ -7,6 +7,7 @@ export interface Schema {
   format?: string;
   nullable?: boolean;
   enum?: unknown[];
+  example?: unknown;
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;

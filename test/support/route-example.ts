@@ -24,6 +24,8 @@ export interface Trace {
   on: string;
   /** What it keeps of the row. */
   keeps: 'after' | 'before' | 'changes' | 'nothing';
+  /** `success` unless said; `unknown` for what is left when something begins. */
+  outcome?: 'unknown';
 }
 
 export interface RouteExample {

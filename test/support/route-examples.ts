@@ -232,7 +232,10 @@ export const routeExamples: Record<string, RouteExample> = {
         body: { action: 'reserve', first: `${prefix}.10`, last: `${prefix}.12`, owner: 'Web' },
       };
     },
-    leaves: [created('allocation'), created('allocation'), created('allocation')],
+    leaves: [
+      ...Array<Trace>(3).fill(created('allocation')),
+      { action: 'allocation.range_completed', category: 'ipam', on: 'pool', keeps: 'nothing' },
+    ],
     fails: {
       status: 409,
       call: async (make) => {
@@ -250,7 +253,10 @@ export const routeExamples: Record<string, RouteExample> = {
         body: { items: [allocate, { ...allocate, address: `${pool.prefix}.9` }, { op: 'release', id }], dryRun: false },
       };
     },
-    leaves: [created('allocation'), created('allocation'), released],
+    leaves: [
+      ...[created('allocation'), created('allocation'), released],
+      { action: 'allocation.batch_completed', category: 'ipam', on: 'allocation_batch', keeps: 'nothing' },
+    ],
     fails: 'an item that conflicts is refused in the answer, not by its status',
   },
   'PATCH /api/v1/ipam/allocations/:id': { works: patchAddress, leaves: [updated('allocation')], fails: stale(patchAddress) },
@@ -261,7 +267,12 @@ export const routeExamples: Record<string, RouteExample> = {
   },
   'POST /api/v1/ipam/imports': {
     works: (make) => Promise.resolve({ path: `${IPAM}/imports`, files: { vrfs: `name\n${make.name('vrf')}\n${make.name('vrf')}\n` } }),
-    leaves: [created('vrf'), created('vrf'), { action: 'import.completed', category: 'ipam', on: 'import', keeps: 'nothing' }],
+    leaves: [
+      { action: 'import.started', category: 'ipam', on: 'import', keeps: 'nothing', outcome: 'unknown' },
+      created('vrf'),
+      created('vrf'),
+      { action: 'import.completed', category: 'ipam', on: 'import', keeps: 'nothing' },
+    ],
     fails: 'a row that conflicts is reported in the answer, not by its status',
   },
 };

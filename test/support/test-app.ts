@@ -6,7 +6,7 @@ import { Pool, type QueryResultRow } from 'pg';
 import supertest, { type Agent } from 'supertest';
 import { createApp } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/app-config.js';
-import { createTestDatabase, SHARED_SECRET_KEYS, type TestDatabase } from './test-database.js';
+import { createTestDatabase, PATIENT_POOL_MS, SHARED_SECRET_KEYS, type TestDatabase } from './test-database.js';
 import { withTestPins } from './test-pins.js';
 
 /** Extends supertest's agent with a base URL and, once signed in, a bearer token. */
@@ -33,6 +33,7 @@ export async function startTestApp(variables: Record<string, string> = {}, datab
     CADASTRE_PORT: '0',
     DATABASE_URL: own.url,
     DATABASE_DIRECT_URL: own.ownerUrl,
+    DATABASE_POOL_TIMEOUT_MS: PATIENT_POOL_MS,
     CADASTRE_SECRET_KEYS: SHARED_SECRET_KEYS,
     ...withTestPins(variables),
   });

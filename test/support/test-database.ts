@@ -11,6 +11,9 @@ const migrationsFolder = new URL('../../migrations/', import.meta.url);
 /** What instances that share a database have to share too. */
 export const SHARED_SECRET_KEYS = `test:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64url')}`;
 
+/** How long a test's process waits for a connection: two workers and their servers share two cores, which may be slow, and no test is about that. */
+export const PATIENT_POOL_MS = '15000';
+
 export interface TestDatabase {
   /** As the application's role. */
   url: string;

@@ -1,6 +1,19 @@
 /** Limits that no test meets by accident. */
 const UNLIMITED = Object.fromEntries(
-  ['admin', 'user', 'key', 'publicKey', 'anonymous', 'search', 'login'].map((name) => [`limits.${name}PerMinute`, 10_000_000]),
+  [
+    'adminPerMinute',
+    'userPerMinute',
+    'keyPerMinute',
+    'publicKeyPerMinute',
+    'publicKeyPerHour',
+    'anonymousPerMinute',
+    'searchPerMinute',
+    'loginPerMinute',
+    'signInStepPerMinute',
+    'refreshPerMinute',
+    'refusedPerMinute',
+    'addressPerMinute',
+  ].map((name) => [`limits.${name}`, 10_000_000]),
 );
 
 /** These variables with pinned settings of tests, which connect to servers of their own on this machine, over which their own go; null leaves a setting unpinned. */

@@ -7,7 +7,7 @@ import { AuditTrail } from '../trail/audit-trail.js';
 import { type Finding, found } from '../verification/finding.js';
 import { ArchiveRepository, type Month } from './archive.repository.js';
 import { ArchiveStore } from './archive-store.js';
-import { ARCHIVER } from './archiver.js';
+import { ARCHIVER } from './archiver-actor.js';
 
 /** In four weeks each archive was read at least once. */
 const PARTS = 4;

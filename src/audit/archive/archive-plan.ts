@@ -86,6 +86,9 @@ function moveOf(month: HeldMonth, fate: PeriodFate | undefined, { now, undoDays,
   const archived = goesArchived(month, fate);
   const step = nextSteps[archived ? 'archived' : 'removed'][month.state];
   if (!step || month.class === META) return { action: 'none', dueAt: null };
+  // Decided already, and perhaps done.
+  if (month.state === 'purging')
+    return month.nextTry && month.nextTry > now ? { action: 'none', dueAt: month.nextTry } : { action: 'purge', dueAt: now };
   const dueAt =
     step.by === 'drop'
       ? new Date((month.detachedAt?.getTime() ?? now.getTime()) + undoDays * DAY_MS)

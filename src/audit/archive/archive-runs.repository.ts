@@ -71,6 +71,19 @@ export class ArchiveRunsRepository {
     );
   }
 
+  /** Keeps what was done so far of one that goes on later. */
+  async pause(id: string, steps: readonly RunStep[]): Promise<void> {
+    await this.work.query(`UPDATE audit_archive_run r SET steps = $2 WHERE r.id = $1 AND r.state = 'running'`, [id, JSON.stringify(steps)]);
+  }
+
+  /** Ends one that waits or runs. */
+  async giveUp(id: string, error: string): Promise<void> {
+    await this.work.query(
+      `UPDATE audit_archive_run r SET state = 'failed', error = $2, finished_at = now() WHERE r.id = $1 AND r.state IN ('waiting', 'running')`,
+      [id, error],
+    );
+  }
+
   async byId(id: string): Promise<ArchiveRun | undefined> {
     const [run] = await this.work.query<ArchiveRun>(`SELECT ${RUN} FROM audit_archive_run r WHERE r.id = $1`, [id]);
     return run;
@@ -90,8 +103,8 @@ export class ArchiveRunsRepository {
               coalesce(s.archived, 0) AS "archivedRows", coalesce(s.archives, 0) AS "archivedMonths", coalesce(s.kept, 0) AS "archiveBytes"
          FROM audit_heads h
          LEFT JOIN (SELECT p.class,
-                           sum(p.rows) FILTER (WHERE coalesce(a.state, 'closed') NOT IN ('detached', 'dropped', 'purged')) AS rows,
-                           count(*) FILTER (WHERE coalesce(a.state, 'closed') NOT IN ('detached', 'dropped', 'purged')) AS months,
+                           sum(p.rows) FILTER (WHERE coalesce(a.state, 'closed') NOT IN ('detached', 'dropped', 'purging', 'purged')) AS rows,
+                           count(*) FILTER (WHERE coalesce(a.state, 'closed') NOT IN ('detached', 'dropped', 'purging', 'purged')) AS months,
                            sum(p.rows) FILTER (WHERE a.state IN ('verified', 'detaching', 'detached', 'dropped') AND a.object_key IS NOT NULL) AS archived,
                            count(*) FILTER (WHERE a.state IN ('verified', 'detaching', 'detached', 'dropped') AND a.object_key IS NOT NULL) AS archives,
                            sum(a.object_bytes) FILTER (WHERE a.state <> 'purged') AS kept

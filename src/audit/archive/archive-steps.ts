@@ -1,5 +1,15 @@
 /** What happens to a month of a log, in order; the database refuses any other way (audit_archive_step). */
-export const archiveStates = ['closed', 'exporting', 'uploaded', 'verified', 'detaching', 'detached', 'dropped', 'purged'] as const;
+export const archiveStates = [
+  'closed',
+  'exporting',
+  'uploaded',
+  'verified',
+  'detaching',
+  'detached',
+  'dropped',
+  'purging',
+  'purged',
+] as const;
 export type ArchiveState = (typeof archiveStates)[number];
 
 /** What a run may do with a month. */
@@ -21,7 +31,8 @@ export const nextSteps: Record<'archived' | 'removed', Partial<Record<ArchiveSta
     verified: { to: 'detaching', by: 'archive' },
     detaching: { to: 'detached', by: 'archive' },
     detached: { to: 'dropped', by: 'drop' },
-    dropped: { to: 'purged', by: 'purge' },
+    dropped: { to: 'purging', by: 'purge' },
+    purging: { to: 'purged', by: 'purge' },
   },
   removed: {
     closed: { to: 'detaching', by: 'remove' },

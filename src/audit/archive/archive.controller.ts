@@ -1,6 +1,7 @@
 import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
 import { ArchivePlanView, ArchiveRunFilter, ArchiveRunPage, ArchiveRunView, RequestArchiveRun } from './archive.dto.js';
 import { ArchiveRuns } from './archive-runs.service.js';
@@ -19,6 +20,7 @@ export class ArchiveController {
   /** Do what a plan says, unless something else would be done by now. Ask again for the result. */
   @Post('runs')
   @Requires('audit:archive')
+  @RequiresRecentProof()
   async request(@Body() { planHash }: RequestArchiveRun, @Res({ passthrough: true }) reply: FastifyReply): Promise<ArchiveRunView> {
     const run = await this.runs.request(planHash);
     void reply.header('location', `/api/v1/audit/archive/runs/${run.id}`);

@@ -1,5 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
+import { AppError } from '../../kernel/app-error.js';
+import { type Json } from '../../kernel/canonical-json.js';
+import { Clock } from '../../kernel/clock.js';
 import { JobHandlers } from '../../platform/jobs/job-handlers.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
 import { ArchiveChecks } from './archive-checks.js';
@@ -10,6 +13,9 @@ import { RetentionRun } from './retention-run.js';
 const NIGHTLY = 'audit.retention-nightly';
 const WEEKLY = 'audit.check-archives';
 const DAY_MS = 86_400_000;
+/** Before this looks again whether another run is over. */
+const LATER_MS = 60_000;
+const DEAD = 'The job of the run is dead.';
 
 /** The run of every night, runs that were asked for, and the check of every week. */
 @Injectable()
@@ -20,6 +26,7 @@ export class ArchiveJob implements OnModuleInit {
     private readonly retention: RetentionRun,
     private readonly checks: ArchiveChecks,
     private readonly schedule: ArchiveSchedule,
+    private readonly clock: Clock,
   ) {}
 
   onModuleInit(): void {
@@ -27,18 +34,17 @@ export class ArchiveJob implements OnModuleInit {
     this.handlers.register(
       ARCHIVE_RUN,
       async ({ payload, signal }) => {
-        // Of this form: ArchiveRuns sent it.
-        await this.retention.run({ id: (payload as { id: string }).id, requestedBy: 'system', signal });
+        await this.run(idOf(payload), signal);
       },
-      options,
+      { ...options, died: ({ payload, lastError }) => this.retention.gaveUp(idOf(payload), lastError ?? DEAD) },
     );
     this.handlers.register(
       NIGHTLY,
       async ({ id, signal }) => {
         // The job's own id: when it is tried again, the run goes on.
-        await this.retention.run({ id, requestedBy: 'system', signal });
+        await this.run(id, signal);
       },
-      options,
+      { ...options, died: ({ id, lastError }) => this.retention.gaveUp(id, lastError ?? DEAD) },
     );
     this.handlers.register(
       WEEKLY,
@@ -59,4 +65,18 @@ export class ArchiveJob implements OnModuleInit {
   async tickWeekly(): Promise<void> {
     await this.jobs.tick(WEEKLY, 7 * DAY_MS);
   }
+  /** While another run is at it, this one waits: that is no failed attempt. */
+  private async run(id: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.retention.run({ id, requestedBy: 'system', signal });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'archive_run_in_progress') throw error;
+      await this.jobs.send(ARCHIVE_RUN, { id }, { runAt: new Date(this.clock.now().getTime() + LATER_MS) });
+    }
+  }
+}
+
+/** Of this form: whoever sends such a job sends it. */
+function idOf(payload: Json): string {
+  return (payload as { id: string }).id;
 }

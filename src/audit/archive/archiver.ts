@@ -3,19 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { Clock } from '../../kernel/clock.js';
-import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type PeriodFate } from '../retention/period-fates.js';
 import { Sealer } from '../sealing/sealer.js';
 import { type AuditEvent } from '../trail/audit-event.js';
 import { AuditTrail } from '../trail/audit-trail.js';
 import { ArchiveRepository, type Month } from './archive.repository.js';
+import { byArchiver } from './archiver-actor.js';
 import { ArchiveStore } from './archive-store.js';
 import { type ArchiveState } from './archive-steps.js';
 import { Partitions } from './partitions.js';
 
-/** Who does it when nobody asked. */
-export const ARCHIVER = { kind: 'system', id: 'archiver', name: 'archiver' };
 const SEALED_WITHIN_MS = 60_000;
 
 /** Takes one month one step further. Each step can be taken again after whatever cut it off, and is said in the trail. */
@@ -49,6 +47,8 @@ export class Archiver {
         return this.detach(month);
       case 'dropped':
         return this.drop(month);
+      case 'purging':
+        return this.decide(month);
       case 'purged':
         return this.purge(month);
       case 'closed':
@@ -123,15 +123,22 @@ export class Archiver {
   }
 
   /**
-   * Asking for holds lets nobody place one until this is over: a hold that was committed before keeps the object, and a later one finds it
-   * gone. The object goes last, when nothing but the commit can fail; where that does, the next run finds nothing to remove.
+   * Decides that the object goes. Asking for holds lets nobody place one until this is over: a hold that was committed before keeps the object,
+   * and a later one is told that it comes too late.
    */
-  private async purge(month: Month): Promise<Month> {
+  private async decide(month: Month): Promise<Month> {
     return this.work.run(async () => {
       await this.refuseHeld(month);
+      return this.archive.step(month, 'purging');
+    });
+  }
+
+  /** Outside of any transaction, since a store may take its time: who places a hold would wait for it. Removing what is gone is nothing. */
+  private async purge(month: Month): Promise<Month> {
+    await this.store.remove(month);
+    return this.work.run(async () => {
       const purged = await this.archive.step(month, 'purged');
       await this.say(month, 'audit.archive_purged', { object: month.objectKey }, 'medium');
-      await this.store.remove(month);
       return purged;
     });
   }
@@ -151,7 +158,7 @@ export class Archiver {
       action,
       category: 'meta',
       severity,
-      ...(currentContext()?.principal ? {} : { actor: ARCHIVER }),
+      ...byArchiver(),
       resource: { type: 'audit_period', id: `${log}/${period}` },
       detail: { firstSeq, lastSeq, rows, root: root.toString('base64'), ...detail },
     });

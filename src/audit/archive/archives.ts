@@ -6,7 +6,7 @@ import { KeyStore } from '../../platform/crypto/key-store.js';
 import { zstdContent } from '../../platform/storage/codecs/zstd.js';
 import { type ByteRange, type ObjectStorage } from '../../platform/storage/object-storage.js';
 import { LogTrees } from '../sealing/log-trees.js';
-import { HASH_BYTES, leafHashHex } from '../sealing/merkle.js';
+import { leafHashHex } from '../sealing/merkle.js';
 import { SealingRepository } from '../sealing/sealing.repository.js';
 import { TrustedKeys } from '../verification/trusted-keys.js';
 import { ArchiveRepository, type Month } from './archive.repository.js';
@@ -66,7 +66,7 @@ export class Archives {
     for await (const { told, leaves, lines } of this.whole(store, month, manifest, take !== undefined)) {
       if (told.firstSeq !== next) throw broken(month, `event ${next} is not in its place`);
       next += told.rows;
-      for (let at = 0; at < leaves.length; at += HASH_BYTES) tree.push(leaves.subarray(at, at + HASH_BYTES));
+      tree.pushLeaves(leaves);
       if (take && lines) for (const event of eventsIn(month, lines)) await take(event);
     }
     if (next !== month.lastSeq + 1) throw broken(month, `it ends before event ${next}`);

@@ -18,9 +18,10 @@ export const COLUMN = {
   resourceType: 12,
   resource: 13,
   correlation: 14,
+  quarantined: 15,
 } as const;
 
-const COLUMNS = 15;
+const COLUMNS = 16;
 /** Signature, flags and the length of an extension that there is not. */
 const HEADER_BYTES = 19;
 /** In the place of a row's number of columns, behind the last one. */
@@ -38,7 +39,8 @@ export async function* copiedRows(client: ClientBase, ofClass: number, period: s
   const stream = client.query(
     copyTo(
       `COPY (SELECT l.seq, l.id, l.sealed_at, l.recorded_at, l.xid, l.cluster_epoch, l.leaf, l.emit_mac, l.payload,
-                    l.occurred_at, l.severity, l.actor_id, l.resource_type, l.resource_id, l.correlation_id
+                    l.occurred_at, l.severity, l.actor_id, l.resource_type, l.resource_id, l.correlation_id,
+                    l.seq IN (SELECT q.seq FROM audit_quarantine q WHERE q.class = ${ofClass}::smallint)
                FROM audit_log l
               WHERE l.class = ${ofClass}::smallint AND l.sealed_at >= ${month} AND l.sealed_at < (${month} AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC'
               ORDER BY l.sealed_at, l.seq)
@@ -61,12 +63,15 @@ export class CopiedRows {
   private at = 0;
   private readonly starts = new Int32Array(COLUMNS);
   private readonly ends = new Int32Array(COLUMNS);
+  private view: DataView;
 
   /** Rows in the first bytes of some memory, or those to come. */
   constructor(
     public bytes: Buffer = Buffer.allocUnsafe(BEGINNING),
     private length = 0,
-  ) {}
+  ) {
+    this.view = viewOf(bytes);
+  }
 
   add(chunk: Buffer): void {
     // Whatever is no whole row yet moves to the front; the memory stays the same.
@@ -75,6 +80,7 @@ export class CopiedRows {
       const larger = Buffer.allocUnsafe(2 * (unread + chunk.length));
       this.bytes.copy(larger, 0, this.at, this.length);
       this.bytes = larger;
+      this.view = viewOf(larger);
     } else this.bytes.copyWithin(0, this.at, this.length);
     chunk.copy(this.bytes, unread);
     [this.at, this.length] = [0, unread + chunk.length];
@@ -88,13 +94,13 @@ export class CopiedRows {
 
   /** Whether there is one. */
   next(): boolean {
-    const { bytes, length, starts, ends } = this;
+    const { view, length, starts, ends } = this;
     let at = this.at;
-    if (length - at < 2 || bytes.readInt16BE(at) === END) return false;
+    if (length - at < 2 || view.getInt16(at) === END) return false;
     at += 2;
     for (let column = 0; column < COLUMNS; column++) {
       if (length - at < 4) return false;
-      const size = bytes.readInt32BE(at);
+      const size = view.getInt32(at);
       at += 4;
       if (length - at < size) return false;
       starts[column] = at;
@@ -118,10 +124,18 @@ export class CopiedRows {
     return end < 0 ? undefined : this.bytes.toString('utf8', this.start(column), end);
   }
 
+  boolean(column: number): boolean {
+    return this.bytes[this.start(column)] === 1;
+  }
+
   /** Of 4 bytes or 8. */
   integer(column: number): number {
     const start = this.start(column);
-    const high = this.bytes.readInt32BE(start);
-    return this.end(column) - start === 4 ? high : high * 2 ** 32 + this.bytes.readUInt32BE(start + 4);
+    const high = this.view.getInt32(start);
+    return this.end(column) - start === 4 ? high : high * 2 ** 32 + this.view.getUint32(start + 4);
   }
+}
+
+export function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }

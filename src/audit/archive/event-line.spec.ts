@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { leafHashHex } from '../sealing/merkle.js';
 import { type ArchivedEvent } from './event-line.js';
 import { CopiedRows } from './copied-rows.js';
 import { InstantText } from './instant-text.js';
@@ -15,18 +15,25 @@ const event = (payload: string, of: Partial<ArchivedEvent> = {}): ArchivedEvent 
   recordedAt: '1999-12-31T23:59:59.999999Z',
   xid: '18446744073709551615',
   epoch: 3,
-  leaf: '00ff'.repeat(16),
+  leaf: leafHashHex(payload),
   mac: 'a5'.repeat(32),
   payload,
   ...of,
 });
 
+/** Of another hash than the payload has, as an event under quarantine may be. */
+const strange = '00ff'.repeat(16);
+
 /** As JSON has it, which is what a line is. */
-const lineOf = (e: ArchivedEvent): string =>
-  `${JSON.stringify({ seq: e.seq, id: e.id, sealed_at: e.sealedAt, recorded_at: e.recordedAt, xid: e.xid, epoch: e.epoch, leaf: e.leaf, mac: e.mac, payload: e.payload })}\n`;
+const lineOf = ({ leaf, ...e }: ArchivedEvent, payload: unknown = e.payload): string =>
+  `${JSON.stringify({
+    ...{ seq: e.seq, id: e.id, sealed_at: e.sealedAt, recorded_at: e.recordedAt, xid: e.xid, epoch: e.epoch },
+    ...(leaf === leafHashHex(e.payload) ? {} : { leaf }),
+    ...{ mac: e.mac, payload },
+  })}\n`;
 
 /** As a COPY in binary has it. */
-function rowOf(e: ArchivedEvent): Buffer {
+function rowOf(e: ArchivedEvent, quarantined = false): Buffer {
   const int64 = (value: bigint): Buffer => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64BE(BigInt.asIntN(64, value));
@@ -52,14 +59,14 @@ function rowOf(e: ArchivedEvent): Buffer {
     Buffer.from('info'),
   ];
   const columns = [...fields.flatMap((field) => [int32(field.length), field]), ...Array.from({ length: 4 }, () => int32(-1))];
-  return Buffer.concat([Buffer.from([0, 15]), ...columns]);
+  return Buffer.concat([Buffer.from([0, 16]), ...columns, int32(1), Buffer.from([quarantined ? 1 : 0])]);
 }
 
-function written(events: readonly ArchivedEvent[]): string {
-  const bytes = Buffer.concat(events.map(rowOf));
+function written(events: readonly ArchivedEvent[], quarantined = false): string {
+  const bytes = Buffer.concat(events.map((one) => rowOf(one, quarantined)));
   const rows = new CopiedRows(bytes, bytes.length);
   const writer = new LineWriter();
-  while (rows.next()) writer.write(rows);
+  for (let at = 0; rows.next(); at++) writer.write(rows, events[at]?.leaf === leafHashHex(events[at]?.payload ?? ''));
   return writer.lines.toString();
 }
 
@@ -84,30 +91,59 @@ const odd = [
   '"',
   '',
   '\u007f',
-  '{"a":"b\\\\"}',
+  '{"a":"b\\\\"}\n',
+  '{"a":1} ',
+  '{',
+  '}',
 ];
 
 describe('the line of an event in an archive', () => {
   const events = [...odd, odd.join(''), odd.join('x').repeat(40)].map((payload, seq) => event(payload, { seq }));
 
   it('T2: is what JSON makes of it, to the byte, whatever its payload', () => {
-    expect(written(events)).toBe(events.map(lineOf).join(''));
+    expect(written(events)).toBe(events.map((one) => lineOf(one)).join(''));
     const large = [event('"'.repeat(3_000_000)), event('\u0001'.repeat(500_000))];
-    expect(written(large)).toBe(large.map(lineOf).join(''));
+    expect(written(large)).toBe(large.map((one) => lineOf(one)).join(''));
+  });
+
+  const sound = ['{}', '{"a":"b\\\\"}', '{"a":{"b":"\\n\\u0001\\"ü"}}', `{"a":"${'\u007f\u2028'.repeat(2000)}"}`].map((payload, seq) =>
+    event(payload, { seq }),
+  );
+
+  it('T2: has the payload of a sound event as an object, to the byte', () => {
+    expect(written(sound)).toBe(sound.map((one) => lineOf(one, JSON.parse(one.payload))).join(''));
+  });
+
+  it('T2: has it as a string when the event is under quarantine or has another hash than it says, and says that hash', () => {
+    expect(written(sound, true)).toBe(sound.map((one) => lineOf(one)).join(''));
+    const others = sound.map((one) => ({ ...one, leaf: strange }));
+    expect(written(others)).toBe(others.map((one) => lineOf(one)).join(''));
+    expect(written(others)).toContain(strange);
   });
 
   it('T2: is read as what was written, with the hash of its payload', () => {
-    expect(read(written(events))).toEqual(events);
-    const reader = new LineReader(Buffer.from(written(events)));
-    for (const { payload } of events) {
-      expect(reader.next()).toBe(true);
-      expect(reader.leafHash().toString('hex')).toBe(hash('sha256', `\0${payload}`));
+    for (const all of [events, sound, [...events, ...sound].map((one) => ({ ...one, leaf: strange }))]) {
+      const lines = Buffer.from(written(all));
+      const reader = new LineReader(lines);
+      for (const one of all) {
+        expect(reader.next()).toBe(true);
+        expect(reader.event()).toEqual(one);
+        expect(Buffer.from(reader.leafHash(), 'latin1').toString('hex')).toBe(leafHashHex(one.payload));
+      }
+      expect(reader.next()).toBe(false);
+      expect(lines.toString()).toBe(written(all));
     }
-    expect(reader.next()).toBe(false);
+  });
+
+  it('T2: is read as the first format had it, with a leaf and a string in every line', () => {
+    const first = ({ leaf, ...e }: ArchivedEvent): string => lineOf(e as ArchivedEvent).replace(',"mac"', () => `,"leaf":"${leaf}","mac"`);
+    const lines = [...events, ...sound].map((one) => ({ one, line: first(one) }));
+    expect(lines[0]?.line).toContain(`"leaf":"${leafHashHex(events[0]?.payload ?? '')}"`);
+    expect(read(lines.map(({ line }) => line).join(''))).toEqual(lines.map(({ one }) => one));
   });
 
   it('T3: is refused when it is written in any other way', () => {
-    const line = lineOf(event('a"b\n\u0001\\ü'));
+    const line = lineOf(event('a"b\n\u0001\\ü', { leaf: strange }));
     expect(read(line)).toHaveLength(1);
     const other: [string, string][] = [
       ['{"seq":70412', '{"seq":070412'],
@@ -138,6 +174,22 @@ describe('the line of an event in an archive', () => {
       expect(() => read(altered)).toThrow(NoEventLine);
     }
     for (let end = 1; end < line.length; end++) expect(() => read(line.slice(0, end))).toThrow(NoEventLine);
+    const object = written([event('{"a":"b"}')]);
+    for (const [was, is] of [
+      ['}}\n', '}\n'],
+      ['}}\n', '}} \n'],
+      ['}}\n', '}}'],
+      ['{"a":"b"}}\n', '{}\n'],
+      ['{"a":"b"}}\n', '[]}\n'],
+      ['{"a":"b"}}\n', '{"a"\n:"b"}}\n'],
+      [',"mac"', ',"leaf","mac"'],
+      [',"mac"', ',"leaf":"00","leaf":"00","mac"'],
+    ] as const) {
+      const altered = object.replace(was, () => is);
+      expect(altered).not.toBe(object);
+      expect(() => read(altered)).toThrow(NoEventLine);
+    }
+    for (let end = 1; end < object.length; end++) expect(() => read(object.slice(0, end))).toThrow(NoEventLine);
   });
 });
 

@@ -16,20 +16,27 @@ export interface ArchivedEvent {
   payload: string;
 }
 
-/** What stands in a line before each of its members and at its end, in their order. The payload is a JSON string, so that it comes back as it was. */
-export const AROUND = [
-  '{"seq":',
-  ',"id":"',
-  '","sealed_at":"',
-  '","recorded_at":"',
-  '","xid":"',
-  '","epoch":',
-  ',"leaf":"',
-  '","mac":"',
-  '","payload":"',
-  '"}\n',
-].map((text) => Buffer.from(text));
+/**
+ * What stands in a line before each of its members and at its end, in their order. A leaf is there only when it is not the payload's hash. The
+ * payload stands there as it is, or as a JSON string when it is no event that the program wrote: a line is JSON in any case.
+ */
+export const AROUND = {
+  seq: Buffer.from('{"seq":'),
+  id: Buffer.from(',"id":"'),
+  sealedAt: Buffer.from('","sealed_at":"'),
+  recordedAt: Buffer.from('","recorded_at":"'),
+  xid: Buffer.from('","xid":"'),
+  epoch: Buffer.from('","epoch":'),
+  leaf: Buffer.from(',"leaf":"'),
+  leafEnd: Buffer.from('"'),
+  mac: Buffer.from(',"mac":"'),
+  payload: Buffer.from('","payload":'),
+  end: Buffer.from('}\n'),
+};
 
+export const LINE_FEED = 0x0a;
+export const OPENING = 0x7b;
+export const CLOSING = 0x7d;
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
 /** Behind a backslash: four hex digits follow. */

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type ClientBase } from 'pg';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { LogTrees } from '../sealing/log-trees.js';
@@ -8,6 +8,7 @@ import { type Month } from './archive.repository.js';
 import { ArchiveSettings } from './archive-settings.js';
 import { COLUMN, copiedRows } from './copied-rows.js';
 import { FrameFile } from './frame-file.js';
+import { FrameThreads } from './frame-threads.js';
 import { type ArchiveFrame } from './manifest.js';
 import { ArchiveSummary } from './summary.js';
 
@@ -25,7 +26,7 @@ export interface Exported {
 
 /** Writes a month as it is archived into a file, and grows its log's tree over what it writes. Memory is that of a few frames. */
 @Injectable()
-export class Exporter {
+export class Exporter implements OnApplicationShutdown {
   constructor(
     private readonly work: UnitOfWork,
     private readonly trees: LogTrees,
@@ -37,7 +38,7 @@ export class Exporter {
     const tree = await this.trees.before(month);
     await mkdir(this.settings.spool, { recursive: true, mode: 0o700 });
     const file = path.join(this.settings.spool, `${month.log}-${month.period}-${month.fence}.jsonl.zst`);
-    const frames = await FrameFile.open(file, month.bytes, (leaf) => tree.push(leaf));
+    const frames = await FrameFile.open(file, month.bytes, tree);
     try {
       const told = await this.work.withClient((client) => this.copied(client, month, frames));
       return { file, ...told, ...(await frames.end()), root: tree.root };
@@ -47,6 +48,10 @@ export class Exporter {
     } finally {
       await frames.close();
     }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await FrameThreads.endRested();
   }
 
   private async copied(client: ClientBase, month: Month, frames: FrameFile): Promise<Pick<Exported, 'summary' | 'dense'>> {
@@ -62,6 +67,7 @@ export class Exporter {
         const full = frames.add(row);
         if (full) await full;
       }
+      frames.keep(row);
     }
     return { summary: summary.told(), dense: dense && next === month.lastSeq + 1 };
   }

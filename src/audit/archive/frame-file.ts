@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { HASH_BYTES } from '../sealing/merkle.js';
+import { type GrowingTree } from '../sealing/growing-tree.js';
 import { COLUMN, type CopiedRows } from './copied-rows.js';
 import { FrameThreads, THREADS } from './frame-threads.js';
 import { bufferOf, type Packed } from './frame-work.js';
@@ -16,6 +16,9 @@ export class FrameFile {
   private length = 0;
   private count = 0;
   private first = 0;
+  /** Where rows begin that were added and not kept yet; -1 when there are none. */
+  private from = -1;
+  private to = -1;
   private offset = 0;
   private readonly packing: { firstSeq: number; rows: number; answer: Promise<Packed> }[] = [];
   private readonly free: Uint8Array[] = [];
@@ -25,25 +28,35 @@ export class FrameFile {
   private constructor(
     private readonly file: FileHandle,
     private readonly threads: FrameThreads,
-    private readonly sealed: (leaf: Buffer) => void,
+    private readonly tree: GrowingTree,
   ) {}
 
-  /** `bytes` are those of the payloads to come; `sealed` is given the hash of each event as it was written. Whoever opens it closes it. */
-  static async open(path: string, bytes: number, sealed: (leaf: Buffer) => void): Promise<FrameFile> {
-    return new FrameFile(await open(path, 'w', 0o600), new FrameThreads(bytes), sealed);
+  /** `bytes` are those of the payloads to come; `tree` grows by the hash of each event as it was written. Whoever opens it closes it. */
+  static async open(path: string, bytes: number, tree: GrowingTree): Promise<FrameFile> {
+    return new FrameFile(await open(path, 'w', 0o600), new FrameThreads(bytes), tree);
   }
 
-  /** A promise only when there is something to wait for. */
+  /** The row has to stay where it is until `keep`. A promise only when there is something to wait for. */
   add(row: CopiedRows): Promise<void> | undefined {
-    const size = row.to - row.from;
-    const full = this.count === FRAME_ROWS || (this.count > 0 && this.length + size > FRAME_BYTES);
-    if (full) return this.pack().then(() => this.add(row));
-    // Of no event that was recorded, but of one that somebody put there.
-    if (size > this.rows.length) this.rows = Buffer.allocUnsafeSlow(size);
+    if (this.from < 0) this.from = this.to = row.from;
+    const full = this.count === FRAME_ROWS || (this.count > 0 && this.length + row.to - this.from > FRAME_BYTES);
+    if (full) {
+      this.keep(row);
+      return this.pack().then(() => this.add(row));
+    }
     if (this.count === 0) this.first = row.integer(COLUMN.seq);
     this.count++;
-    this.length += row.bytes.copy(this.rows, this.length, row.from, row.to);
+    this.to = row.to;
     return undefined;
+  }
+
+  /** Takes what was added, all at once: rows lie behind each other. */
+  keep({ bytes }: CopiedRows): void {
+    const size = this.to - this.from;
+    // Of no event that was recorded, but of one that somebody put there.
+    if (this.length + size > this.rows.length) this.rows = Buffer.concat([this.rows.subarray(0, this.length)], this.length + size);
+    this.length += bytes.copy(this.rows, this.length, this.from, this.to);
+    this.from = this.to = -1;
   }
 
   /** All of it is in the file then. */
@@ -60,7 +73,7 @@ export class FrameFile {
 
   private async pack(): Promise<void> {
     const { rows, length, first, count } = this;
-    this.packing.push({ firstSeq: first, rows: count, answer: this.threads.pack({ rows, length }) });
+    this.packing.push({ firstSeq: first, rows: count, answer: this.threads.pack({ rows, length, count }) });
     // Each thread has one under way and one that waits.
     if (this.packing.length > 2 * THREADS) await this.write();
     const free = this.free.pop();
@@ -72,7 +85,7 @@ export class FrameFile {
     const next = this.packing.shift();
     if (!next) return;
     const { frame, sha256, leaves, rows } = await next.answer;
-    for (let at = 0; at < leaves.length; at += HASH_BYTES) this.sealed(bufferOf(leaves.subarray(at, at + HASH_BYTES)));
+    this.tree.pushLeaves(bufferOf(leaves));
     await this.file.writeFile(frame);
     this.whole.update(frame);
     this.frames.push({ firstSeq: next.firstSeq, rows: next.rows, offset: this.offset, bytes: frame.length, sha256 });

@@ -10,6 +10,8 @@ const THREAD = new URL(
 const SMALL_BYTES = 16 << 20;
 /** Each takes every other frame. */
 export const THREADS = 2;
+/** So long a thread waits for the next archive: the first seconds of a new one go into compiling what it runs. */
+const REST_MS = 30_000;
 /** They have no use for more; what they work on does not lie there. */
 const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
 
@@ -20,7 +22,12 @@ export class FrameThreads {
 
   /** For so many bytes of payloads. Whoever opens it closes it. */
   constructor(bytes: number) {
-    this.threads = Array.from({ length: bytes < SMALL_BYTES ? 0 : THREADS }, () => new FrameThread());
+    this.threads = Array.from({ length: bytes < SMALL_BYTES ? 0 : THREADS }, () => FrameThread.rested.pop()?.wake() ?? new FrameThread());
+  }
+
+  /** Those of this process that wait for an archive: no more will come. */
+  static async endRested(): Promise<void> {
+    await Promise.all(FrameThread.rested.splice(0).map((thread) => thread.end()));
   }
 
   pack(packing: Packing): Promise<Packed> {
@@ -32,7 +39,7 @@ export class FrameThreads {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.threads.map((thread) => thread.close()));
+    await Promise.all(this.threads.map((thread) => thread.leave()));
   }
 
   private next(): FrameThread | undefined {
@@ -41,18 +48,22 @@ export class FrameThreads {
 }
 
 class FrameThread {
+  /** Of this process, without work. */
+  static readonly rested: FrameThread[] = [];
+
   private readonly worker = new Worker(THREAD, { resourceLimits: LIMITS });
   /** Answers come in the order of the questions. */
   private readonly waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = [];
   private ended: Error | undefined;
+  private rest: NodeJS.Timeout | undefined;
 
   constructor() {
     this.worker.on('message', (answer: unknown) => this.waiting.shift()?.resolve(answer));
     this.worker.on('error', (error) => {
-      this.end(error);
+      this.fail(error);
     });
     this.worker.on('exit', () => {
-      this.end(new Error('The thread for frames has ended.'));
+      this.fail(new Error('The thread for frames has ended.'));
     });
   }
 
@@ -75,12 +86,37 @@ class FrameThread {
     return answer;
   }
 
-  async close(): Promise<void> {
+  /** One that is at work still was left in the middle of it. Nothing that rests keeps the process from ending. */
+  async leave(): Promise<void> {
+    if (this.waiting.length > 0 || this.ended) {
+      await this.end();
+      return;
+    }
+    this.worker.unref();
+    this.rest = setTimeout(() => void this.end(), REST_MS).unref();
+    FrameThread.rested.push(this);
+  }
+
+  wake(): this {
+    clearTimeout(this.rest);
+    this.worker.ref();
+    return this;
+  }
+
+  async end(): Promise<void> {
+    this.forget();
     await this.worker.terminate();
   }
 
-  private end(error: Error): void {
+  private fail(error: Error): void {
     this.ended ??= error;
+    this.forget();
     for (const { reject } of this.waiting.splice(0)) reject(this.ended);
+  }
+  /** Nobody takes one that ends for one that rests. */
+  private forget(): void {
+    clearTimeout(this.rest);
+    const resting = FrameThread.rested.indexOf(this);
+    if (resting >= 0) FrameThread.rested.splice(resting, 1);
   }
 }

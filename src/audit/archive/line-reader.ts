@@ -1,13 +1,11 @@
-import { hash } from 'node:crypto';
-import { type ArchivedEvent, AROUND, BACKSLASH, ESCAPES, LETTER_U, QUOTE } from './event-line.js';
+import { sha256 } from '../sealing/merkle.js';
+import { type ArchivedEvent, AROUND, BACKSLASH, CLOSING, ESCAPES, LETTER_U, LINE_FEED, OPENING, QUOTE } from './event-line.js';
 
-const MEMBER = { seq: 0, id: 1, sealedAt: 2, recordedAt: 3, xid: 4, epoch: 5, leaf: 6, mac: 7 } as const;
-const TEXTS = [MEMBER.id, MEMBER.sealedAt, MEMBER.recordedAt, MEMBER.xid];
-const HEX = [MEMBER.leaf, MEMBER.mac];
+/** The members whose places are kept. */
+const MEMBER = { id: 0, sealedAt: 1, recordedAt: 2, xid: 3, leaf: 4, mac: 5 } as const;
+const MEMBERS = Object.keys(MEMBER).length;
 const DIGIT_0 = 0x30;
 const MINUS = 0x2d;
-
-const LINE_FEED = 0x0a;
 const BEGINNING = 64 << 10;
 
 /** Which byte a short escape stands for, by the letter behind its backslash; 0 where there is none. */
@@ -29,18 +27,18 @@ export class NoEventLine extends Error {
 }
 
 /**
- * Reads lines where they lie, one after another, and refuses every one that LineWriter would not have written: what is said of the present one
- * counts until the next.
+ * Reads lines where they lie, one after another, and refuses every one that LineWriter would not have written, now or for the first format: what
+ * is said of the present one counts until the next.
  */
 export class LineReader {
   seq = 0;
   private epoch = 0;
   private at = 0;
-  private readonly starts = new Int32Array(HEX.length + TEXTS.length + 2);
-  private readonly ends = new Int32Array(HEX.length + TEXTS.length + 2);
-  /** A zero, as the hash of a leaf begins, and the payload behind it. */
-  private leaf = Buffer.alloc(BEGINNING);
-  private leafLength = 1;
+  private readonly starts = new Int32Array(MEMBERS);
+  private readonly ends = new Int32Array(MEMBERS);
+  /** A byte, as the hash of a leaf begins with one, and the payload behind it: in the line, or unescaped in memory of its own. */
+  private payload: Buffer = Buffer.alloc(0);
+  private unescaped: Buffer = Buffer.alloc(BEGINNING);
 
   constructor(private bytes: Buffer) {}
 
@@ -53,20 +51,35 @@ export class LineReader {
   /** Whether there is one. Throws NoEventLine. */
   next(): boolean {
     if (this.at === this.bytes.length) return false;
-    this.around(0);
+    this.plain(AROUND.seq);
     this.seq = this.integer();
-    for (const member of TEXTS) this.around(member).text(member, PLAIN);
-    this.around(MEMBER.epoch);
+    this.plain(AROUND.id).text(MEMBER.id, PLAIN);
+    this.plain(AROUND.sealedAt).text(MEMBER.sealedAt, PLAIN);
+    this.plain(AROUND.recordedAt).text(MEMBER.recordedAt, PLAIN);
+    this.plain(AROUND.xid).text(MEMBER.xid, PLAIN);
+    this.plain(AROUND.epoch);
     this.epoch = this.integer();
-    for (const member of HEX) this.around(member).text(member, HEX_DIGITS);
-    this.around(8).payload();
-    this.around(9);
+    this.ends[MEMBER.leaf] = -1;
+    if (this.takes(AROUND.leaf)) {
+      this.text(MEMBER.leaf, HEX_DIGITS);
+      this.plain(AROUND.leafEnd);
+    }
+    this.plain(AROUND.mac).text(MEMBER.mac, HEX_DIGITS);
+    this.plain(AROUND.payload);
+    if (this.bytes[this.at] === OPENING) this.object();
+    else this.string();
+    this.plain(AROUND.end);
     return true;
   }
 
-  /** As the payload's tree has it (RFC 6962 §2.1). */
-  leafHash(): Buffer {
-    return hash('sha256', this.leaf.subarray(0, this.leafLength), 'buffer');
+  /** As the payload's tree has it (RFC 6962 §2.1): 32 characters of latin1, of which a buffer would cost as much again. */
+  leafHash(): string {
+    const { payload } = this;
+    const before = payload[0] ?? 0;
+    payload[0] = 0;
+    const hash = sha256(payload);
+    payload[0] = before;
+    return hash;
   }
 
   event(): ArchivedEvent {
@@ -78,17 +91,22 @@ export class LineReader {
       recordedAt: text(MEMBER.recordedAt),
       xid: text(MEMBER.xid),
       epoch: this.epoch,
-      leaf: text(MEMBER.leaf),
+      leaf: this.ends[MEMBER.leaf] === -1 ? Buffer.from(this.leafHash(), 'latin1').toString('hex') : text(MEMBER.leaf),
       mac: text(MEMBER.mac),
-      payload: this.leaf.toString('utf8', 1, this.leafLength),
+      payload: this.payload.toString('utf8', 1),
     };
   }
 
-  private around(n: number): this {
+  /** Whether it comes next, which is behind us then. */
+  private takes(text: Buffer): boolean {
     const { bytes, at } = this;
-    const text = AROUND[n] ?? Buffer.alloc(0);
-    for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) throw new NoEventLine();
+    for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
     this.at = at + text.length;
+    return true;
+  }
+
+  private plain(text: Buffer): this {
+    if (!this.takes(text)) throw new NoEventLine();
     return this;
   }
 
@@ -114,13 +132,22 @@ export class LineReader {
     this.ends[member] = this.at = at;
   }
 
-  private payload(): void {
+  /** Up to the brace that ends the line. */
+  private object(): void {
+    const end = this.bytes.indexOf(LINE_FEED, this.at) - 1;
+    if (this.bytes[end - 1] !== CLOSING || end - 1 <= this.at) throw new NoEventLine();
+    this.payload = this.bytes.subarray(this.at - 1, end);
+    this.at = end;
+  }
+
+  private string(): void {
     const { bytes } = this;
     let at = this.at;
     let to = 1;
     const most = bytes.indexOf(LINE_FEED, at) - at;
-    if (most >= this.leaf.length) this.leaf = Buffer.alloc(2 * most);
-    const { leaf } = this;
+    if (bytes[at++] !== QUOTE) throw new NoEventLine();
+    if (most >= this.unescaped.length) this.unescaped = Buffer.alloc(2 * most);
+    const { unescaped } = this;
     for (;;) {
       let byte = bytes[at++] ?? 0;
       if (UNESCAPABLE[byte] === 0) {
@@ -131,11 +158,10 @@ export class LineReader {
         byte = letter === LETTER_U ? this.control((at += 4)) : (UNESCAPED[letter] ?? 0);
         if (byte < 0 || ESCAPES[byte] !== letter) throw new NoEventLine();
       }
-      leaf[to++] = byte;
+      unescaped[to++] = byte;
     }
-    at--;
     this.at = at;
-    this.leafLength = to;
+    this.payload = unescaped.subarray(0, to);
   }
 
   /** The control character of the four hex digits before this place; -1 when they are none that JSON.stringify writes. */

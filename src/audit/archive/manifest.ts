@@ -1,7 +1,9 @@
 import { canonicalJson, type Json, toJson } from '../../kernel/canonical-json.js';
 import { type NoteSigner, parseNote, signNote, type SignedNote } from '../sealing/signed-note.js';
 
-export const ARCHIVE_FORMAT = 'cadastre-archive/1';
+export const ARCHIVE_FORMAT = 'cadastre-archive/2';
+/** In the first one every line had a leaf, and the payload as a string. */
+const READABLE: readonly unknown[] = [ARCHIVE_FORMAT, 'cadastre-archive/1'];
 
 /** A part of the object that can be fetched and read by itself. */
 export interface ArchiveFrame {
@@ -14,7 +16,7 @@ export interface ArchiveFrame {
 
 /** What an archive says of itself, under a signature. docs/audit-format.md has its members. */
 export interface ArchiveManifest {
-  format: typeof ARCHIVE_FORMAT;
+  format: string;
   installation: string;
   log: string;
   period: string;
@@ -61,7 +63,7 @@ export function parseManifest(text: string): { manifest: ArchiveManifest; note: 
   } catch {
     return undefined;
   }
-  if (typeof said !== 'object' || said === null || Array.isArray(said) || said.format !== ARCHIVE_FORMAT) return undefined;
+  if (typeof said !== 'object' || said === null || Array.isArray(said) || !READABLE.includes(said.format)) return undefined;
   // A manifest is believed for its signature: what signed it wrote all of its members.
   return { manifest: said as unknown as ArchiveManifest, note };
 }

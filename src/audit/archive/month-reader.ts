@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
-import { type AuditQuestion } from '../log/audit-query.js';
+import { type AuditQuestion, SEALED_SLACK_MS } from '../log/audit-query.js';
 import { type StoredEvent } from '../log/stored-event.js';
 import { PersonalReader } from '../personal/personal-reader.js';
 import { auditClasses } from '../trail/audit-event.js';
@@ -10,9 +10,6 @@ import { BloomFilter } from './bloom-filter.js';
 import { type ArchivedEvent, storedEvent } from './event-line.js';
 import { type EventMatcher, matcherOf } from './event-matcher.js';
 import { type ArchiveManifest } from './manifest.js';
-
-/** A clock that was wrong may say of an event that it happened after it was sealed. */
-const CLOCK_SLACK_MS = 86_400_000;
 
 /** An archived event that a question means. */
 export interface Hit {
@@ -34,6 +31,16 @@ export class MonthReader {
   /** The months that the database no longer holds, by log and time. */
   async archived(): Promise<Month[]> {
     return this.repository.archived();
+  }
+
+  /** Those of them that may have something that this actor did, as their manifests say. Throws `archive_broken`. */
+  async mayHaveOf(actor: string): Promise<Month[]> {
+    const months: Month[] = [];
+    for (const month of await this.archived()) {
+      const signed = await this.repository.manifest(month);
+      if (signed !== undefined && mayHave(await this.archives.manifestOf(month, signed), { actor })) months.push(month);
+    }
+    return months;
   }
 
   /**
@@ -86,7 +93,7 @@ export function mayLieIn({ class: ofClass }: Month, { category }: AuditQuestion)
 
 /** The same by the time as well, without a look at the manifest: what was sealed before a time happened before it. */
 export function mayMatter(month: Month, question: AuditQuestion): boolean {
-  return mayLieIn(month, question) && (!question.from || question.from.getTime() < endOf(month.period) + CLOCK_SLACK_MS);
+  return mayLieIn(month, question) && (!question.from || question.from.getTime() < endOf(month.period) + SEALED_SLACK_MS);
 }
 
 function endOf(period: string): number {

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { Clock } from '../../kernel/clock.js';
-import { currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { errorSummary } from '../../platform/jobs/job-error.js';
 import { type PeriodFate } from '../retention/period-fates.js';
@@ -10,8 +9,11 @@ import { ArchiveRepository, type Month } from './archive.repository.js';
 import { goesArchived, type PlannedMonth } from './archive-plan.js';
 import { type RunStep } from './archive-runs.repository.js';
 import { nextSteps } from './archive-steps.js';
-import { Archiver, ARCHIVER } from './archiver.js';
+import { Archiver } from './archiver.js';
+import { byArchiver } from './archiver-actor.js';
 
+/** What is said of a month that was told to stop. */
+export const ABORTED = 'aborted';
 const FIRST_DELAY_MS = 600_000;
 const MOST_DELAY_MS = 12 * 3_600_000;
 
@@ -42,7 +44,7 @@ export class MonthRun {
       return { ...step, to: month.state };
     } catch (error) {
       if (error instanceof AppError && error.code === 'archive_state_changed') return { ...step, to: month.state, error: error.code };
-      if (signal?.aborted === true) return { ...step, to: month.state, error: 'aborted' };
+      if (signal?.aborted === true) return { ...step, to: month.state, error: ABORTED };
       await this.sayFailed(month, error);
       return { ...step, to: month.state, error: errorSummary(error) };
     }
@@ -58,7 +60,7 @@ export class MonthRun {
         category: 'meta',
         severity: 'high',
         outcome: 'failure',
-        ...(currentContext()?.principal ? {} : { actor: ARCHIVER }),
+        ...byArchiver(),
         resource: { type: 'audit_period', id: `${month.log}/${month.period}` },
         detail: { state: month.state, reason, code: error instanceof AppError ? error.code : 'unexpected', attempts, nextTry },
       });

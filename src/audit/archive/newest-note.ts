@@ -8,6 +8,11 @@ export function noteKey(folder: string, number: number): string {
   return `${folder}${String(number).padStart(DIGITS, '0')}.note`;
 }
 
+/** Of another note with the number of this one. */
+export function forkedKey(key: string, digest: string): string {
+  return key.replace(/\.note$/, `.${digest}.note`);
+}
+
 /** The last key in a folder of notes, which may have one for every second: it is not listed, but looked through in steps. */
 export async function newestNote(store: Pick<ObjectStorage, 'list'>, folder: string): Promise<string | undefined> {
   const page = await store.list(folder, undefined, LISTED);

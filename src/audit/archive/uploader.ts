@@ -10,6 +10,7 @@ import { type Month, type MonthChange } from './archive.repository.js';
 import { ArchiveSettings } from './archive-settings.js';
 import { Archives } from './archives.js';
 import { Exporter, type Exported } from './exporter.js';
+import { ARCHIVE_FORMAT } from './manifest.js';
 import { ManifestMaker } from './manifest-maker.js';
 
 /** Puts a month into the store, once. */
@@ -50,7 +51,7 @@ export class Uploader {
   }
 
   private async put(store: ObjectStorage, key: string, { file, bytes, sha256, summary }: Exported): Promise<void> {
-    const metadata = { rows: String(summary.rows), format: 'cadastre-archive-1' };
+    const metadata = { rows: String(summary.rows), format: ARCHIVE_FORMAT.replace('/', '-') };
     try {
       const keeping = this.settings.keeping(this.clock.now());
       await store.put(key, createReadStream(file), { bytes, sha256, createOnly: true, metadata, ...keeping });

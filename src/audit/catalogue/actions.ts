@@ -1,4 +1,4 @@
-import { type AuditCategory } from '../trail/audit-event.js';
+import { type AuditCategory, auditSeverities, type AuditSeverity } from '../trail/audit-event.js';
 import { type ClassifiedRead, readAction, readRoutes } from './read-routes.js';
 
 /** What an event keeps of the row: as it was, as it is, or both as the fields that differ. */
@@ -7,16 +7,22 @@ type Keeps = 'before' | 'after' | 'changes' | 'nothing';
 export interface ActionEntry {
   category: AuditCategory;
   keeps: Keeps;
-  /** What it is unless the event says otherwise; two where it depends on what happened. */
-  severity: string;
+  /** Several where it depends on what happened. */
+  severities: readonly AuditSeverity[];
 }
 
-const act = (category: AuditCategory, keeps: Keeps, severity = 'info'): ActionEntry => ({ category, keeps, severity });
+const act = (category: AuditCategory, keeps: Keeps, ...severities: AuditSeverity[]): ActionEntry => ({
+  category,
+  keeps,
+  severities: severities.length === 0 ? ['info'] : severities,
+});
 
 /** Every action but the reads, which follow from their routes. docs/audit-events.md is made from it. */
 const changes: Record<string, ActionEntry> = {
   // ipam
+  'allocation.batch_completed': act('ipam', 'nothing'),
   'allocation.created': act('ipam', 'after'),
+  'allocation.range_completed': act('ipam', 'nothing'),
   'allocation.released': act('ipam', 'before'),
   'allocation.updated': act('ipam', 'changes'),
   'import.completed': act('ipam', 'nothing', 'low'),
@@ -25,7 +31,7 @@ const changes: Record<string, ActionEntry> = {
   'import.started': act('ipam', 'nothing'),
   'pool.created': act('ipam', 'after'),
   'pool.deleted': act('ipam', 'before', 'low'),
-  'pool.threshold_reached': act('ipam', 'nothing', 'medium or high'),
+  'pool.threshold_reached': act('ipam', 'nothing', 'medium', 'high'),
   'pool.updated': act('ipam', 'changes'),
   'vrf.created': act('ipam', 'after'),
   'vrf.deleted': act('ipam', 'before', 'low'),
@@ -68,13 +74,13 @@ const changes: Record<string, ActionEntry> = {
   'project.pools_changed': act('governance', 'changes'),
   'project.updated': act('governance', 'changes'),
   'recovery_codes.replaced': act('governance', 'nothing', 'medium'),
-  'retention.expired': act('governance', 'nothing'),
-  'retention_policy.created': act('governance', 'after'),
-  'retention_policy.deleted': act('governance', 'before'),
-  'retention_policy.updated': act('governance', 'changes'),
-  'role.created': act('governance', 'after'),
-  'role.deleted': act('governance', 'before'),
-  'role.updated': act('governance', 'changes'),
+  'retention.expired': act('governance', 'nothing', 'info', 'high'),
+  'retention_policy.created': act('governance', 'after', 'medium'),
+  'retention_policy.deleted': act('governance', 'before', 'medium'),
+  'retention_policy.updated': act('governance', 'changes', 'medium'),
+  'role.created': act('governance', 'after', 'medium'),
+  'role.deleted': act('governance', 'before', 'medium'),
+  'role.updated': act('governance', 'changes', 'medium'),
   'roles.synchronized': act('governance', 'changes'),
   'second_factor.added': act('governance', 'after'),
   'second_factor.removed': act('governance', 'before', 'medium'),
@@ -87,6 +93,8 @@ const changes: Record<string, ActionEntry> = {
   'user.activated': act('governance', 'changes'),
   'user.anonymised': act('governance', 'nothing', 'medium'),
   'user.approved': act('governance', 'changes'),
+  'user.batch_completed': act('governance', 'nothing'),
+  'user.batch_started': act('governance', 'nothing'),
   'user.created': act('governance', 'after'),
   'user.deactivated': act('governance', 'changes'),
   'user.deleted': act('governance', 'before', 'medium'),
@@ -102,22 +110,25 @@ const changes: Record<string, ActionEntry> = {
   // access
   'agent.executed': act('access', 'nothing'),
   'agent.queried': act('access', 'nothing'),
-  'alert.raised': act('access', 'nothing', 'as the rule says'),
+  'alert.raised': act('access', 'nothing', ...auditSeverities),
   'audit.evidence_taken': act('access', 'nothing', 'medium'),
   'audit.export_started': act('access', 'nothing', 'medium'),
   'audit.exported': act('access', 'nothing', 'medium'),
   'audit.proof_read': act('access', 'nothing'),
   'audit.read': act('access', 'nothing'),
   'audit.rehydration_requested': act('access', 'nothing', 'low'),
+  'audit.report_started': act('access', 'nothing'),
+  'audit.stream_started': act('access', 'nothing'),
+  'audit.verification_abandoned': act('access', 'nothing', 'high'),
   'audit.verification_requested': act('access', 'nothing'),
-  'audit.verified': act('access', 'nothing', 'info or critical'),
+  'audit.verified': act('access', 'nothing', 'info', 'critical'),
   'login.failed': act('access', 'nothing', 'low'),
   'login.locked': act('access', 'nothing', 'medium'),
   'login.network_refused': act('access', 'nothing', 'high'),
   'login.succeeded': act('access', 'nothing'),
   'request.denied': act('access', 'nothing', 'medium'),
-  'request.failed': act('access', 'nothing', 'low or high'),
-  'security.event_raised': act('access', 'nothing', 'as the event'),
+  'request.failed': act('access', 'nothing', 'low', 'high'),
+  'security.event_raised': act('access', 'nothing', 'low', 'medium', 'high'),
   'session.ended': act('access', 'nothing'),
   'session.proof_refused': act('access', 'nothing', 'medium'),
   'session.proven': act('access', 'nothing'),
@@ -132,20 +143,22 @@ const changes: Record<string, ActionEntry> = {
   'work_session.resumed': act('access', 'changes'),
   'work_session.updated': act('access', 'changes'),
   // meta
+  'audit.anchor_lagged': act('meta', 'nothing', 'high'),
   'audit.archive_broken': act('meta', 'nothing', 'critical'),
   'audit.archive_failed': act('meta', 'nothing', 'high'),
   'audit.archive_purged': act('meta', 'nothing', 'medium'),
-  'audit.archive_undone': act('meta', 'nothing'),
+  'audit.archive_undone': act('meta', 'nothing', 'medium'),
   'audit.archived': act('meta', 'nothing'),
   'audit.checkpointed': act('meta', 'nothing'),
   'audit.clock_stepped': act('meta', 'nothing', 'medium'),
   'audit.epoch_changed': act('meta', 'nothing', 'high'),
-  'audit.key_introduced': act('meta', 'nothing', 'info or high'),
+  'audit.erasure_held': act('meta', 'nothing', 'high'),
+  'audit.key_introduced': act('meta', 'nothing', 'info', 'high'),
   'audit.names_erased': act('meta', 'nothing'),
   'audit.period_closed': act('meta', 'nothing'),
   'audit.period_detached': act('meta', 'nothing'),
-  'audit.period_dropped': act('meta', 'nothing', 'info or medium'),
-  'audit.period_rehydrated': act('meta', 'nothing', 'info or high'),
+  'audit.period_dropped': act('meta', 'nothing', 'info', 'medium'),
+  'audit.period_rehydrated': act('meta', 'nothing', 'info', 'high'),
   'audit.quarantined': act('meta', 'nothing', 'critical'),
   'audit.reads_late': act('meta', 'nothing', 'low'),
   'audit.reads_lost': act('meta', 'nothing', 'high'),

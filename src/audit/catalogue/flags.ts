@@ -1,6 +1,15 @@
 import { isAmong } from '../log/action-words.js';
 
-const READS = ['*.read', '*.listed', '*.exported', '*.export_started', 'audit.proof_read', 'audit.evidence_taken'] as const;
+const READS = [
+  '*.read',
+  '*.listed',
+  '*.exported',
+  '*.export_started',
+  'audit.report_started',
+  'audit.stream_started',
+  'audit.proof_read',
+  'audit.evidence_taken',
+] as const;
 const RIGHTS = [
   'user.role*',
   'role.*',
@@ -50,6 +59,8 @@ export const complianceFlags: Record<string, { why: string; actions: readonly st
       'audit.read',
       'audit.exported',
       'audit.export_started',
+      'audit.report_started',
+      'audit.stream_started',
     ],
   },
   sox: {

@@ -1,12 +1,18 @@
-import { type AuditSeverity } from '../trail/audit-event.js';
+import { type AuditOutcome, type AuditSeverity } from '../trail/audit-event.js';
 
-/** What is counted together: by who acted, from where, or at whose account. */
-export type SubjectKind = 'actor' | 'client' | 'account';
+/**
+ * What is counted together: by who acted, from where, at whose account, or what it was about. What the trail says of itself is all about one
+ * thing, the trail, and counts whoever found it out: most often that is the program.
+ */
+export const subjectKinds = ['actor', 'client', 'account', 'resource', 'trail'] as const;
+export type SubjectKind = (typeof subjectKinds)[number];
 
-interface DetectionRule {
+export interface DetectionRule {
   text: string;
   /** Patterns of the actions that count. */
   actions: readonly string[];
+  /** Of those, what had this outcome. */
+  outcome?: AuditOutcome;
   subject: SubjectKind;
   /** As installed; an administrator may set them otherwise. */
   threshold: number;
@@ -119,9 +125,9 @@ export const detectionRules = {
     severity: 'high',
   },
   archive_failed: {
-    text: 'A month of the trail could not be archived.',
+    text: 'A month of the trail could not be archived, or a whole run failed.',
     actions: ['audit.archive_failed'],
-    subject: 'actor',
+    subject: 'trail',
     threshold: 1,
     windowSeconds: HOUR,
     cooldownSeconds: 4 * HOUR,
@@ -130,11 +136,48 @@ export const detectionRules = {
   archive_broken: {
     text: 'An archive of the trail is missing or is not what was archived.',
     actions: ['audit.archive_broken'],
-    subject: 'actor',
+    subject: 'trail',
     threshold: 1,
     windowSeconds: HOUR,
     cooldownSeconds: 4 * HOUR,
     severity: 'critical',
+  },
+  verification_failed: {
+    text: 'A verification found that the trail was tampered with or is incomplete.',
+    actions: ['audit.verified'],
+    outcome: 'failure',
+    subject: 'trail',
+    threshold: 1,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'critical',
+  },
+  quarantined: {
+    text: 'Events were altered or forged before they were sealed.',
+    actions: ['audit.quarantined'],
+    subject: 'trail',
+    threshold: 1,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'critical',
+  },
+  reads_lost: {
+    text: 'Reads were answered whose events are lost.',
+    actions: ['audit.reads_lost'],
+    subject: 'trail',
+    threshold: 1,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'high',
+  },
+  anchor_lag: {
+    text: 'An anchor does not get the checkpoints that are signed.',
+    actions: ['audit.anchor_lagged'],
+    subject: 'resource',
+    threshold: 1,
+    windowSeconds: HOUR,
+    cooldownSeconds: 4 * HOUR,
+    severity: 'high',
   },
 } as const satisfies Record<string, DetectionRule>;
 
@@ -147,4 +190,6 @@ export const subjectColumns: Record<SubjectKind, string> = {
   actor: `nullif(e.actor_id, 'system')`,
   client: 'host(e.client_ip)',
   account: `coalesce(nullif(e.resource_id, 'unknown'), audit_readable(e.payload) #>> '{detail,usernameDigest}')`,
+  resource: 'e.resource_id',
+  trail: `'audit_log'`,
 };

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, Headers, Param, Patch, Query, Res } from '@nestjs/common';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { etagOf, expectedVersion } from '../../platform/http/etag.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
 import { type Alert, Alerts } from './alerts.service.js';
@@ -55,6 +56,7 @@ export class DetectionController {
   /** Sets a rule otherwise, or switches it off. */
   @Patch('rules/:id')
   @Requires('setting:write')
+  @RequiresRecentProof()
   async patchRule(
     @Param('id', UuidPipe) id: string,
     @Body() body: PatchDetectionRule,

@@ -4,7 +4,7 @@ import { IsInstant } from '../../platform/http/instant.js';
 import { CursorPage } from '../../platform/http/paging.dto.js';
 import { auditSeverities, type AuditSeverity } from '../trail/audit-event.js';
 import { type AlertState, alertStates } from './alert-steps.js';
-import { type DetectionRuleName, detectionRuleNames } from './detection-rules.js';
+import { type DetectionRuleName, detectionRuleNames, subjectKinds } from './detection-rules.js';
 
 export class AuditAlertFilter extends CursorPage {
   @IsOptional()
@@ -115,7 +115,7 @@ export class DetectionRuleView {
   /** The actions that count, `*` standing for anything. */
   actions!: string[];
   /** What is counted together. */
-  @ApiProperty({ enum: ['actor', 'client', 'account'] })
+  @ApiProperty({ enum: subjectKinds })
   subject!: string;
   enabled!: boolean;
   threshold!: number;

@@ -3,9 +3,9 @@ import { Clock } from '../../kernel/clock.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { likeOf } from '../log/action-words.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
-import { lowestIdAt } from '../log/audit-query.js';
+import { lowestIdAt, sealedSince } from '../log/audit-query.js';
 import { AuditTrail } from '../trail/audit-trail.js';
-import { detectionRules, subjectColumns } from './detection-rules.js';
+import { type DetectionRule, detectionRules, subjectColumns } from './detection-rules.js';
 import { DetectionRules, type RuleSetting } from './rules.service.js';
 
 interface Finding {
@@ -34,24 +34,29 @@ export class Detector {
   async detect(): Promise<number> {
     return this.work.run(async () => {
       let raised = 0;
+      const now = await this.events.now();
       for (const rule of await this.rules.all())
-        if (rule.enabled) for (const finding of await this.findings(rule)) raised += (await this.raise(rule, finding)) ? 1 : 0;
+        if (rule.enabled) for (const finding of await this.findings(rule, now)) raised += (await this.raise(rule, finding)) ? 1 : 0;
       return raised;
     });
   }
 
-  private async findings({ name, threshold, windowSeconds }: RuleSetting): Promise<Finding[]> {
-    const { actions, subject } = detectionRules[name];
+  private async findings({ name, threshold, windowSeconds }: RuleSetting, now: Date): Promise<Finding[]> {
+    const { actions, subject, outcome }: DetectionRule = detectionRules[name];
     const lowest = lowestIdAt(this.clock.now().getTime() - windowSeconds * 1000 - CLOCK_SLACK_MS);
+    const start = new Date(now.getTime() - windowSeconds * 1000);
+    const known = await this.events.actionsLike(actions);
+    const parameters: unknown[] = [known, actions.map(likeOf), lowest, windowSeconds, threshold, outcome ?? null];
     return this.work.query<Finding & object>(
       `SELECT f.subject, count(*)::int AS events, min(f.occurred_at) AS "firstAt", max(f.occurred_at) AS "lastAt"
          FROM (SELECT ${subjectColumns[subject]} AS subject, e.occurred_at
                  FROM audit_events e
                 WHERE (e.action = ANY ($1::text[]) OR (NOT e.filed AND e.action LIKE ANY ($2::text[])))
-                  AND e.id >= $3::uuid AND e.occurred_at > now() - make_interval(secs => $4)) f
+                  AND ($6::text IS NULL OR e.outcome = $6) AND e.id >= $3::uuid AND e.occurred_at > now() - make_interval(secs => $4)
+                  AND ${sealedSince(start, parameters)}) f
         WHERE f.subject IS NOT NULL
         GROUP BY f.subject HAVING count(*) >= $5 ORDER BY f.subject LIMIT ${MOST_FINDINGS}`,
-      [await this.events.actionsLike(actions), actions.map(likeOf), lowest, windowSeconds, threshold],
+      parameters,
     );
   }
 

@@ -183,8 +183,10 @@ export class EvidenceView {
   takenAt!: string;
   logs!: LogEvidenceView[];
   keys!: EvidenceKeyView[];
+  /** Archived months that may have more of what was to be found, and were left out; 0 for events that were named. */
+  archivedMonths!: number;
 
-  static of({ id, installation, takenAt, logs, keys }: Evidence): EvidenceView {
+  static of({ id, installation, takenAt, logs, keys, archivedMonths }: Evidence): EvidenceView {
     return {
       format: 'cadastre-evidence/1',
       id,
@@ -197,6 +199,7 @@ export class EvidenceView {
         consistency: consistency.map(({ size, path }) => ({ size, path: texts(path) })),
       })),
       keys: keys.map(({ ordinal, publicKey, note }) => ({ ordinal, publicKey: publicKey.toString('base64'), note })),
+      archivedMonths,
     };
   }
 }

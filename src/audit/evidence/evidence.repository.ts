@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type AuditFilter } from '../log/audit-filter.dto.js';
 import { AuditLogRepository } from '../log/audit-log.repository.js';
@@ -43,9 +44,9 @@ export class EvidenceRepository {
     return rows.map(({ id }) => id);
   }
 
-  /** The archived months that may have it. */
-  async archivedIn(id: string): Promise<{ log: string; period: string }[]> {
-    return this.archived.monthsOf(id);
+  /** Why an event is not there. */
+  async missing(id: string): Promise<AppError> {
+    return this.archived.missing(id);
   }
 
   /** The ids of what a filter finds, newest first. */

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../kernel/app-error.js';
 import { Clock } from '../../kernel/clock.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { ArchiveSearch } from '../archive/archive-search.js';
 import { type AuditFilter } from '../log/audit-filter.dto.js';
 import { type GrowingTree } from '../sealing/growing-tree.js';
 import { LogTrees, SealingRefused } from '../sealing/log-trees.js';
@@ -28,6 +29,8 @@ export interface Evidence {
   takenAt: Date;
   logs: LogEvidence[];
   keys: { ordinal: number; publicKey: Buffer; note: string }[];
+  /** Months that may have more of what a filter means, and that the log no longer has. */
+  archivedMonths: number;
 }
 
 export interface EvidenceRequest {
@@ -46,6 +49,7 @@ export class EvidenceService {
     private readonly events: EvidenceRepository,
     private readonly sealed: SealingRepository,
     private readonly trees: LogTrees,
+    private readonly archives: ArchiveSearch,
     private readonly trail: AuditTrail,
     private readonly clock: Clock,
   ) {}
@@ -80,6 +84,7 @@ export class EvidenceService {
         takenAt: this.clock.now(),
         logs: await this.prove(logged, consistentWith, ids === undefined),
         keys: await this.sealed.keys(),
+        archivedMonths: filter ? await this.archives.leftOut(filter) : 0,
       };
       await this.trail.record({
         action: 'audit.evidence_taken',
@@ -90,6 +95,7 @@ export class EvidenceService {
           filter: filter && asked(filter),
           ids: ids && [...ids],
           count: evidence.logs.reduce((sum, { events }) => sum + events.length, 0),
+          ...(evidence.archivedMonths > 0 ? { archivedMonths: evidence.archivedMonths } : {}),
         },
       });
       return evidence;
@@ -122,22 +128,8 @@ export class EvidenceService {
     const missing = unique.filter((id) => !there.has(id));
     const [waiting] = await this.events.waiting(missing);
     if (waiting !== undefined) throw notSealed(waiting);
-    if (missing[0] !== undefined) throw await this.notThere(missing[0]);
+    if (missing[0] !== undefined) throw await this.events.missing(missing[0]);
     return logged;
-  }
-
-  private async notThere(id: string): Promise<AppError> {
-    const months = await this.events.archivedIn(id);
-    if (months.length === 0) return AppError.notFound('audit_event', id);
-    const named = months.map(({ log, period }) => `${log} ${period}`).join(', ');
-    return new AppError(
-      'not_found',
-      'event_archived',
-      `Event ${id} is in the archive of ${named} if anywhere: read that month back first.`,
-      {
-        meta: { eventId: id, months },
-      },
-    );
   }
 
   private async prove(

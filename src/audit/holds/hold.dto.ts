@@ -1,8 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { IsInstant } from '../../platform/http/instant.js';
 import { OffsetPage, ToBoolean } from '../../platform/http/paging.dto.js';
 import { type RetainedLog, retainedLogs } from '../retention/retention-rule.js';
+
+const SAYS_SOMETHING = { message: 'must not be blank' };
 
 /** All that is said must hold of an event; something must be said, or `everything` be true. */
 export class PlaceLegalHold {
@@ -12,10 +14,12 @@ export class PlaceLegalHold {
    */
   @IsString()
   @Length(1, 100)
+  @Matches(/\S/, SAYS_SOMETHING)
   name!: string;
 
   @IsString()
   @Length(1, 2000)
+  @Matches(/\S/, SAYS_SOMETHING)
   reason!: string;
 
   /** Every event of every log. */
@@ -63,6 +67,7 @@ export class ReleaseLegalHold {
   /** Why it may go. */
   @IsString()
   @Length(1, 2000)
+  @Matches(/\S/, SAYS_SOMETHING)
   reason!: string;
 }
 
@@ -83,6 +88,8 @@ export class HeldMonthView {
   bytes!: number;
   /** False: so many at most, since the month is archived. */
   exact!: boolean;
+  /** Its events are removed for good, or are just being removed: the hold came too late for them. */
+  gone!: boolean;
 }
 
 export class LegalHoldView {

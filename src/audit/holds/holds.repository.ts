@@ -38,6 +38,8 @@ export interface HeldMonth {
   rows: number;
   bytes: number;
   exact: boolean;
+  /** Removed for good, or just being removed: the hold came too late for it. */
+  gone: boolean;
 }
 
 const HOLD = `
@@ -106,7 +108,12 @@ export class HoldsRepository {
   /** What a hold touches. Never inside the unit of work that places it: it reads the log, which whoever removes a month has locked. */
   async months(id: string): Promise<HeldMonth[]> {
     const rows = await this.work.query<Omit<HeldMonth, 'rows' | 'bytes'> & { rows: string; bytes: string }>(
-      'SELECT m.log, m.period::text AS period, m.rows, m.bytes, m.exact FROM audit_hold_months($1) m',
+      `SELECT m.log, m.period::text AS period, m.rows, m.bytes, m.exact,
+              coalesce(a.state IN ('purging', 'purged') OR (a.state = 'dropped' AND a.object_key IS NULL), false) AS gone
+         FROM audit_hold_months($1) m
+         JOIN audit_heads h ON h.name = m.log
+         LEFT JOIN audit_archive a ON a.class = h.class AND a.period = m.period
+        ORDER BY h.class, m.period`,
       [id],
     );
     return rows.map((row) => ({ ...row, rows: Number(row.rows), bytes: Number(row.bytes) }));

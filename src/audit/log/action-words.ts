@@ -5,7 +5,7 @@
 export const actionWords: Record<string, readonly string[]> = {
   CREATE: ['*.created', '*.issued', '*.added', '*_added', '*.linked', '*.placed'],
   READ: ['*.read', '*.viewed', 'agent.queried'],
-  BULK_READ: ['audit.read', '*.listed', '*.exported'],
+  BULK_READ: ['audit.read', 'audit.stream_started', '*.listed', '*.exported'],
   UPDATE: [
     '*.updated',
     '*.changed',
@@ -33,7 +33,7 @@ export const actionWords: Record<string, readonly string[]> = {
   AUTHORIZE: ['request.denied', '*.role_assigned', '*.role_removed', '*.roles_changed'],
   APPROVE: ['*.approved'],
   REJECT: ['*.rejected', '*.declined'],
-  DOWNLOAD: ['*.exported', '*.export_started', '*.downloaded', 'key.collected'],
+  DOWNLOAD: ['*.exported', '*.export_started', '*.report_started', '*.downloaded', 'key.collected'],
   UPLOAD: ['import.*', '*.uploaded'],
   AGENT_EXECUTION: ['agent.*'],
   ERROR: ['*.failed', 'audit.unreadable'],

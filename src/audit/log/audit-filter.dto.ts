@@ -119,6 +119,14 @@ export class SearchFilter extends AuditFilter {
   archived?: boolean;
 }
 
+export class EventQuery {
+  /** Looks for it in archives as well, which takes longer. */
+  @IsOptional()
+  @ToBoolean()
+  @IsBoolean()
+  archived?: boolean;
+}
+
 /** One thing's life. */
 export class TimelineFilter extends CursorPage {
   /**
@@ -139,4 +147,10 @@ export class TimelineFilter extends CursorPage {
   @IsIn(['oldest', 'newest'])
   @ApiPropertyOptional({ enum: ['oldest', 'newest'], default: 'oldest' })
   order: 'oldest' | 'newest' = 'oldest';
+
+  /** With what archived months have of it, which takes longer. A page may then hold fewer than `limit` and still have a next one. */
+  @IsOptional()
+  @ToBoolean()
+  @IsBoolean()
+  archived?: boolean;
 }

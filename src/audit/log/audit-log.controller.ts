@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
 import { AuditEventPage, AuditEventView } from './audit-event.dto.js';
-import { OwnAuditFilter, SearchFilter, TimelineFilter } from './audit-filter.dto.js';
+import { EventQuery, OwnAuditFilter, SearchFilter, TimelineFilter } from './audit-filter.dto.js';
 import { AuditLogService } from './audit-log.service.js';
 
 @Controller()
@@ -16,11 +16,11 @@ export class AuditLogController {
     return AuditEventPage.of(await this.log.list(filter));
   }
 
-  /** One event. */
+  /** One event, also of a month that was read back; with `archived` of any. */
   @Get('audit/events/:id')
   @Requires('audit:read')
-  async get(@Param('id', UuidPipe) id: string): Promise<AuditEventView> {
-    return AuditEventView.of(await this.log.get(id));
+  async get(@Param('id', UuidPipe) id: string, @Query() { archived }: EventQuery): Promise<AuditEventView> {
+    return AuditEventView.of(await this.log.get(id, archived === true));
   }
 
   /** Everything that happened to one thing, with its changes. Asking is an event too. */

@@ -56,6 +56,13 @@ export class AuditLogRepository {
     return event;
   }
 
+  /** By the database's clock, which seals. */
+  async now(): Promise<Date> {
+    const [row] = await this.work.query<{ at: Date }>('SELECT now() AS at');
+    if (!row) throw new Error('The database does not say what time it is.');
+    return row.at;
+  }
+
   /** How long the oldest event has waited to be filed; 0 when none does. */
   async oldestUnfiledSeconds(): Promise<number> {
     const [row] = await this.work.query<{ age: number }>(

@@ -5,6 +5,11 @@ import { nameQuery, textQuery } from './text-query.js';
 
 /** Ids carry the millisecond of their making; the clock that says when an event happened may differ from it by less than this. */
 const CLOCK_SLACK_MS = 3_600_000;
+/**
+ * An event is sealed after it happened, by the database's clock; by the program's it may have happened up to this much later. There is no such
+ * bound on the other side: what was spooled is sealed days after.
+ */
+export const SEALED_SLACK_MS = 86_400_000;
 
 type Side = 'log' | 'inbox';
 type Condition = (parameter: string, side: Side) => string;
@@ -83,6 +88,14 @@ export function logConditions(question: AuditQuestion, parameters: unknown[]): s
   return conditionsOf(question, {}, parameters, ['log']).log;
 }
 
+/**
+ * For a query of one's own on the view audit_events, as `e`: leaves out the months in which nothing was sealed that happened since then. Its
+ * value is appended to the parameters.
+ */
+export function sealedSince(instant: Date, parameters: unknown[]): string {
+  return `(e.sealed_at IS NULL OR ${notSealedBefore(instant, parameters)})`;
+}
+
 function conditionsOf(
   question: AuditQuestion,
   slice: Omit<Slice, 'limit'>,
@@ -136,11 +149,17 @@ function conditionsOf(
   );
   where(from, (p, side) => `${occurredAt(side)} >= ${p}`);
   where(to, (p, side) => `${occurredAt(side)} < ${p}`);
+  // So that months before are not visited: the log is partitioned by it.
+  if (from) conditions.log.push(notSealedBefore(from, parameters));
   where(from && lowestIdAt(from.getTime() - CLOCK_SLACK_MS), (p) => `e.id >= ${p}::uuid`);
   where(to && lowestIdAt(to.getTime() + CLOCK_SLACK_MS), (p) => `e.id < ${p}::uuid`);
   where(after, (p) => `e.id ${order === 'oldest' ? '>' : '<'} ${p}::uuid`);
   where(ceiling, (p) => `e.id <= ${p}::uuid`);
   return conditions;
+}
+
+function notSealedBefore(from: Date, parameters: unknown[]): string {
+  return `e.sealed_at >= $${parameters.push(new Date(from.getTime() - SEALED_SLACK_MS))}::timestamptz`;
 }
 
 function occurredAt(side: Side): string {

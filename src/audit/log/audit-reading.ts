@@ -27,6 +27,11 @@ export class AuditReading {
     });
   }
 
+  /** For answers that are streamed: that one begins, before its first byte is sent. Returns the id that its end names as `attempt`. */
+  async begin(action: 'audit.report_started' | 'audit.stream_started', detail: Asked): Promise<string> {
+    return this.trail.attempt({ action, category: 'access', resource: { type: 'audit_log', id: 'audit_log' }, detail: { ...detail } });
+  }
+
   /** For answers that are streamed: once they are complete, before their end is sent. */
   async recordAlone(detail: Asked & Record<string, unknown>, outcome: 'success' | 'failure' = 'success'): Promise<void> {
     await this.work.run(() => this.record(detail, outcome));

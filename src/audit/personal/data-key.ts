@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
+import { fewRandomBytes } from '../../platform/crypto/random-pool.js';
 
 /** What is said of one person is encrypted with it. */
 export interface DataKey {
@@ -11,7 +12,7 @@ const TAG = 16;
 
 /** Nonce, ciphertext, tag (AES-256-GCM), base64. Bound to the event, so that it says nothing in another. */
 export function encrypt({ key }: DataKey, text: string, eventId: string): string {
-  const nonce = randomBytes(NONCE);
+  const nonce = fewRandomBytes(NONCE);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(eventId));
   return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64');
 }

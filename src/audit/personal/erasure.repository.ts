@@ -50,6 +50,15 @@ export class ErasureRepository {
     );
   }
 
+  /** Which of the keys are not destroyed. */
+  async readable(kids: readonly string[]): Promise<string[]> {
+    const rows = await this.work.query<{ kid: string }>(
+      'SELECT k.kid FROM audit_subject_key k WHERE k.kid = ANY ($1::uuid[]) AND k.destroyed_at IS NULL ORDER BY k.kid',
+      [kids],
+    );
+    return rows.map(({ kid }) => kid);
+  }
+
   /** Destroys the keys, in the open unit of work, and returns which were still there. */
   async destroy(subject: string, only: readonly string[] | null, by: string, reason: string): Promise<string[]> {
     const rows = await this.work.queryInside<{ kid: string }>('SELECT audit_destroy_keys($1, $2::uuid[], $3, $4) AS kid', [

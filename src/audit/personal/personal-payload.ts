@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { canonicalJson, type Json } from '../../kernel/canonical-json.js';
+import { fewRandomBytes } from '../../platform/crypto/random-pool.js';
 import { type DataKey, encrypt } from './data-key.js';
 import { columnsOf, commitmentTo, type Members, type PersonalColumns, type Persons, takeOut } from './personal-members.js';
 
@@ -21,6 +21,6 @@ export function hide(members: Members, persons: Persons, keyOf: (person: string)
     return { of, key: key.kid, data: encrypt(key, canonicalJson(said), id) };
   });
   const columns = columnsOf(parts);
-  const salt = randomBytes(SALT_BYTES);
+  const salt = fewRandomBytes(SALT_BYTES);
   return { ...columns, salt, members: { ...members, personal, columns: commitmentTo(salt, columns) } };
 }

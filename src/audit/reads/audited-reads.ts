@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { type FastifyInstance, type FastifyRequest, type onSendAsyncHookHandler, type preSerializationAsyncHookHandler } from 'fastify';
+import { type FastifyInstance, type FastifyRequest, type onSendAsyncHookHandler, type preSerializationHookHandler } from 'fastify';
 import { currentContext, runInContext } from '../../platform/context/request-context.js';
 import { type ClassifiedRead, classifiedRead, readAction } from '../catalogue/read-routes.js';
 import { type AuditEvent } from '../trail/audit-event.js';
@@ -32,19 +32,33 @@ export class AuditedReads {
     });
   }
 
-  private answering(read: ClassifiedRead): preSerializationAsyncHookHandler {
-    return async (request, reply, answer) => {
-      if (reply.statusCode < 300 && this.reads.records(read.kind))
-        await this.reads.record(read.kind, eventOf(read, request as Asked, answer));
-      return answer;
+  /** No promise where nothing is waited for: it would cost as much as the rest of an event. */
+  private answering(read: ClassifiedRead): preSerializationHookHandler {
+    return (request, reply, answer, done) => {
+      const policy = reply.statusCode < 300 ? this.reads.policyOf(read.kind) : 'off';
+      if (policy === 'off') {
+        done(null, answer);
+        return;
+      }
+      const recorded = this.reads.record(read.kind, () => eventOf(read, request as Asked, answer));
+      if (policy === 'batched') done(null, answer);
+      else
+        recorded.then(
+          () => {
+            done(null, answer);
+          },
+          (error: unknown) => {
+            done(error as Error);
+          },
+        );
     };
   }
 
   private sending(read: ClassifiedRead): onSendAsyncHookHandler {
     return async (request, reply, sent) => {
-      if (reply.statusCode >= 300 || !this.reads.records(read.kind)) return sent;
+      if (reply.statusCode >= 300 || this.reads.policyOf(read.kind) === 'off') return sent;
       if (request.method === 'GET' && sent instanceof Readable) return this.file(read, request as Asked, sent);
-      await this.reads.record(read.kind, eventOf(read, request as Asked, undefined));
+      await this.reads.record(read.kind, () => eventOf(read, request as Asked, undefined));
       return sent;
     };
   }
@@ -53,16 +67,16 @@ export class AuditedReads {
   private async file(read: ClassifiedRead, request: Asked, file: Readable): Promise<Readable> {
     const filters = filtersOf(request.query);
     const about = { resource: aboutOf(read, request) };
-    const attempt = await this.reads.record(read.kind, {
+    const attempt = await this.reads.record(read.kind, () => ({
       ...about,
       action: `${read.resource}.export_started`,
       outcome: 'unknown',
       detail: { filters },
-    });
+    }));
     const here = currentContext();
     const ended = async (complete: boolean, sent: Record<string, unknown>): Promise<void> => {
       const outcome = complete ? 'success' : 'failure';
-      const event = { ...about, action: readAction(read), outcome, detail: { attempt, filters, ...sent } } as const;
+      const event = () => ({ ...about, action: readAction(read), outcome, detail: { attempt, filters, ...sent } }) as const;
       await (here ? runInContext(here, () => this.reads.record(read.kind, event)) : this.reads.record(read.kind, event));
     };
     return Readable.from(counted(file, ended), { objectMode: false });
@@ -75,7 +89,7 @@ function eventOf(read: ClassifiedRead, request: Asked, answer: unknown): Omit<Au
   return {
     action: readAction(read),
     resource: aboutOf(read, request),
-    detail: read.shows === 'list' ? { ...asked, filters, ...shownIn(answer) } : asked,
+    detail: read.shows === 'list' ? { filters, ...shownIn(answer) } : asked,
   };
 }
 

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { Log } from '../../platform/logging/log.js';
-import { type Leaf } from '../trail/audit-trail.js';
+import { type Leaf } from '../trail/inbox-rows.js';
 import { AuditTrail } from '../trail/audit-trail.js';
 import { ReadsRepository } from './reads.repository.js';
 import { Spool } from './spool.js';

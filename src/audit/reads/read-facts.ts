@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** The page asked for, which is no filter; where a page began is in what it showed. */
 const PAGE: Record<string, string | undefined> = { after: undefined, limit: '50', offset: '0' };
@@ -29,9 +29,9 @@ export function shownIn(answer: unknown): Shown {
   const list = listIn(answer);
   const ids = list.flatMap((item) => idOf(item) ?? []);
   if (ids.length === 0 || ids.length !== list.length) return { count: list.length };
-  const hash = createHash('sha256');
-  for (const id of ids) hash.update(id).update('\n');
-  return { count: list.length, first: ids[0] ?? '', last: ids.at(-1) ?? '', digest: `sha256:${hash.digest('hex')}` };
+  // In one call: a page has fifty, and each call of its own costs more than the hashing.
+  const digest = hash('sha256', `${ids.join('\n')}\n`);
+  return { count: list.length, first: ids[0] ?? '', last: ids.at(-1) ?? '', digest: `sha256:${digest}` };
 }
 
 function listIn(answer: unknown): unknown[] {

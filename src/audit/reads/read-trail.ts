@@ -4,7 +4,7 @@ import { type ReadKind } from '../catalogue/read-routes.js';
 import { type AuditEvent } from '../trail/audit-event.js';
 import { AuditTrail } from '../trail/audit-trail.js';
 import { ReadBuffer } from './read-buffer.js';
-import { readSettings } from './read-policies.js';
+import { type ReadPolicy, readSettings } from './read-policies.js';
 
 /** Writes reads as the policy of their kind says. */
 @Injectable()
@@ -15,17 +15,17 @@ export class ReadTrail {
     private readonly buffer: ReadBuffer,
   ) {}
 
-  records(kind: ReadKind): boolean {
-    return this.settings.get(readSettings[kind]) !== 'off';
+  policyOf(kind: ReadKind): ReadPolicy {
+    return this.settings.get(readSettings[kind]);
   }
 
-  /** The event's id; undefined when the policy is `off`. Throws `audit_unavailable`. */
-  async record(kind: ReadKind, event: Omit<AuditEvent, 'category'>): Promise<string | undefined> {
-    const policy = this.settings.get(readSettings[kind]);
+  /** The event's id; undefined when the policy is `off`. Throws `audit_unavailable`, but not when the policy is `batched`. */
+  async record(kind: ReadKind, event: () => Omit<AuditEvent, 'category'>): Promise<string | undefined> {
+    const policy = this.policyOf(kind);
     if (policy === 'off') return undefined;
     try {
       // A person's key may have to be asked of the database.
-      const leaf = await this.trail.prepare({ ...event, category: 'reads' });
+      const leaf = await this.trail.prepare({ ...event(), category: 'reads' });
       if (policy === 'durable') await this.buffer.durable(leaf);
       else this.buffer.batched(leaf);
       return leaf.id;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { type Leaf } from '../trail/audit-trail.js';
+import { type Leaf } from '../trail/inbox-rows.js';
 import { decodeRecords, encodeRecord } from './spool-records.js';
 
 const aLeaf = (beside: Partial<Leaf> = {}): Leaf => ({

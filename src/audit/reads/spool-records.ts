@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type Leaf } from '../trail/audit-trail.js';
+import { type Leaf } from '../trail/inbox-rows.js';
 import { isUuid } from '../../kernel/uuid.js';
 
 /** length of the body (4 bytes, big endian) ‖ beginning of its SHA-256 (8 bytes) ‖ body (JSON). */

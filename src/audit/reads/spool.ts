@@ -3,7 +3,7 @@ import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
-import { type Leaf } from '../trail/audit-trail.js';
+import { type Leaf } from '../trail/inbox-rows.js';
 import { SpoolFolder } from './spool-folder.js';
 import { type Decoded, decodeRecords, encodeRecord } from './spool-records.js';
 

@@ -24,7 +24,11 @@ interface Mapping {
  * this table.
  */
 export const ocsfMapping: readonly Mapping[] = [
-  { actions: ['*.read', '*.listed', '*.exported', '*.export_started', 'agent.queried'], as: 'api_activity', activity: 2 },
+  {
+    actions: ['*.read', '*.listed', '*.exported', '*.export_started', '*.report_started', '*.stream_started', 'agent.queried'],
+    as: 'api_activity',
+    activity: 2,
+  },
   { actions: ['login.locked'], as: 'account_change', activity: 9 },
   { actions: ['login.*'], as: 'authentication', activity: 1 },
   { actions: ['session.ended'], as: 'authentication', activity: 2 },

@@ -22,6 +22,8 @@ export class AuditReports {
   async make(report: Report): Promise<StreamableFile> {
     const { name, parameters } = report;
     const { pages, archivedMonths } = await this.pages.of(report.questions, parameters.archived);
+    const asked = { question: `report:${name}`, filters: askedBy(parameters) };
+    const attempt = await this.reading.begin('audit.report_started', asked);
     return sealedStream({
       type: REPORT_TYPE,
       filename: `${name}.ndjson`,
@@ -30,8 +32,8 @@ export class AuditReports {
       record: ({ count, digest, complete, reason }) =>
         this.reading.recordAlone(
           {
-            question: `report:${name}`,
-            filters: askedBy(parameters),
+            attempt,
+            ...asked,
             count,
             ...(complete ? { digest: `sha256:${digest}` } : { brokenOff: true, ...(reason === undefined ? {} : { reason }) }),
           },

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { AuditLogRepository } from '../log/audit-log.repository.js';
+import { sealedSince } from '../log/audit-query.js';
 import { type FailureView, type Grouping, type StatisticsGroupView, type UsageView } from './statistics.dto.js';
 
 const KEYS: Record<Grouping, string> = {
@@ -14,20 +16,25 @@ const KEYS: Record<Grouping, string> = {
 /** Whoever did less in a day or hour is not looked at: against a baseline of nothing everything would be unusual. */
 const LEAST_UNUSUAL = 20;
 const BASELINE_DAYS = 28;
-const UNITS = { day: BASELINE_DAYS, hour: BASELINE_DAYS * 24 } as const;
+const DAY_MS = 86_400_000;
+const PER_DAY = { day: 1, hour: 24 } as const;
 
 /** Counts over the log and the tail that is not filed yet. */
 @Injectable()
 export class StatisticsRepository {
-  constructor(private readonly work: UnitOfWork) {}
+  constructor(
+    private readonly work: UnitOfWork,
+    private readonly events: AuditLogRepository,
+  ) {}
 
   async counts(by: Grouping, from: Date, to: Date): Promise<{ events: number; groups: number; items: StatisticsGroupView[] }> {
+    const parameters: unknown[] = [from, to];
     const rows = await this.work.query<StatisticsGroupView & { all: number; groups: number }>(
       `SELECT g.key, g.events, (sum(g.events) OVER ())::int AS all, (count(*) OVER ())::int AS groups
          FROM (SELECT ${KEYS[by]} AS key, count(*)::int AS events FROM audit_events e
-                WHERE e.occurred_at >= $1 AND e.occurred_at < $2 GROUP BY 1) g
+                WHERE e.occurred_at >= $1 AND e.occurred_at < $2 AND ${sealedSince(from, parameters)} GROUP BY 1) g
         ORDER BY ${by === 'day' ? 'g.key' : 'g.events DESC, g.key'} LIMIT 1000`,
-      [from, to],
+      parameters,
     );
     return {
       events: rows[0]?.all ?? 0,
@@ -36,30 +43,39 @@ export class StatisticsRepository {
     };
   }
 
-  /** What failed or was denied in seven days, by who and what. */
+  /** What failed or was denied in seven days, by who and what. That something began, with an outcome that is not known yet, is neither. */
   async failures(): Promise<FailureView[]> {
+    const week = new Date((await this.events.now()).getTime() - 7 * DAY_MS);
+    const parameters: unknown[] = [week];
     const rows = await this.work.query<Omit<FailureView, 'firstAt' | 'lastAt'> & { firstAt: Date; lastAt: Date }>(
       `SELECT e.actor_id AS "actorId", e.action, e.outcome, count(*)::int AS events, min(e.occurred_at) AS "firstAt", max(e.occurred_at) AS "lastAt"
          FROM audit_events e
-        WHERE e.outcome <> 'success' AND e.occurred_at >= now() - interval '7 days'
+        WHERE e.outcome IN ('failure', 'denied') AND e.occurred_at >= $1 AND ${sealedSince(week, parameters)}
         GROUP BY e.actor_id, e.action, e.outcome ORDER BY events DESC, e.action, e.actor_id LIMIT 1000`,
+      parameters,
     );
     return rows.map((row) => ({ ...row, firstAt: row.firstAt.toISOString(), lastAt: row.lastAt.toISOString() }));
   }
 
   /**
    * Actors with more events since the day or hour began than mean + 3σ of the days or hours of the 28 days before: mean = Σc / n and
-   * σ = √(Σc² / n − mean²) over all n of them (28 or 672), those without events counted as 0.
+   * σ = √(Σc² / n − mean²) over all n of them (28 or 672), those without events counted as 0. An
+   * attempt and its result are one: attempts do not count.
    */
   async unusualUsage(per: 'day' | 'hour'): Promise<UsageView[]> {
+    const now = (await this.events.now()).getTime();
+    const began = new Date(now - (now % (DAY_MS / PER_DAY[per])));
+    const baseline = new Date(began.getTime() - BASELINE_DAYS * DAY_MS);
+    const parameters: unknown[] = [per, BASELINE_DAYS * PER_DAY[per], began, baseline];
+    const sealed = sealedSince(began, parameters);
     return this.work.query<UsageView & object>(
-      `WITH present AS (SELECT date_trunc($1, now(), 'UTC') AS start),
-            busy AS (
-              SELECT e.actor_id, count(*)::int AS events FROM audit_events e, present p
-               WHERE e.occurred_at >= p.start AND e.actor_id IS NOT NULL GROUP BY e.actor_id HAVING count(*) >= ${LEAST_UNUSUAL}),
+      `WITH busy AS (
+              SELECT e.actor_id, count(*)::int AS events FROM audit_events e
+               WHERE e.occurred_at >= $3 AND ${sealed} AND e.actor_id IS NOT NULL AND e.outcome <> 'unknown'
+               GROUP BY e.actor_id HAVING count(*) >= ${LEAST_UNUSUAL}),
             past AS (
-              SELECT e.actor_id, count(*)::float8 AS c FROM audit_events e, present p
-               WHERE e.occurred_at >= p.start - make_interval(days => ${BASELINE_DAYS}) AND e.occurred_at < p.start
+              SELECT e.actor_id, count(*)::float8 AS c FROM audit_events e
+               WHERE e.occurred_at >= $4 AND ${sealedSince(baseline, parameters)} AND e.occurred_at < $3 AND e.outcome <> 'unknown'
                  AND e.actor_id IN (SELECT b.actor_id FROM busy b)
                GROUP BY e.actor_id, date_trunc($1, e.occurred_at, 'UTC')),
             usual AS (
@@ -71,10 +87,10 @@ export class StatisticsRepository {
          FROM usual u
          LEFT JOIN LATERAL (SELECT audit_readable(e.payload) -> 'actor' AS actor,
                                    CASE WHEN pg_input_is_valid(e.names, 'jsonb') THEN e.names::jsonb END AS known FROM audit_events e
-                             WHERE e.actor_id = u.actor_id ORDER BY e.id DESC LIMIT 1) l ON true
+                             WHERE e.actor_id = u.actor_id AND ${sealed} ORDER BY e.id DESC LIMIT 1) l ON true
         WHERE u.events > u.mean + 3 * u.deviation
         ORDER BY u.events - u.mean DESC LIMIT 1000`,
-      [per, UNITS[per]],
+      parameters,
     );
   }
 }

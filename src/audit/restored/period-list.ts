@@ -39,5 +39,5 @@ export class PeriodList {
 function placeOf({ state, objectKey }: Month): PeriodPlace {
   if (state === 'detached') return 'trash';
   if (state === 'dropped') return objectKey === null ? 'removed' : 'archive';
-  return state === 'purged' ? 'removed' : 'database';
+  return state === 'purging' || state === 'purged' ? 'removed' : 'database';
 }

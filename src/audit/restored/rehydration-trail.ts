@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { currentContext } from '../../platform/context/request-context.js';
 import { type Month } from '../archive/archive.repository.js';
-import { ARCHIVER } from '../archive/archiver.js';
+import { byArchiver } from '../archive/archiver-actor.js';
 import { AuditTrail } from '../trail/audit-trail.js';
 
 interface Said {
@@ -22,7 +21,7 @@ export class RehydrationTrail {
       category: 'meta',
       severity: outcome === 'success' ? 'info' : 'high',
       outcome,
-      ...(currentContext()?.principal ? {} : { actor: ARCHIVER }),
+      ...byArchiver(),
       resource: { type: 'audit_period', id: `${log}/${period}` },
       detail: { root: root.toString('base64'), ...detail },
     });

@@ -21,28 +21,40 @@ export class RestoredEvents {
     private readonly log: AuditLogRepository,
   ) {}
 
-  /** The newest of a month that the question means; undefined when the month is not back, or not all of it yet. */
+  /** The first of a month, in that order, that the question means; undefined when the month is not back, or not all of it yet. */
   async find(
     { class: ofClass, period }: Pick<Month, 'class' | 'period'>,
     question: AuditQuestion,
-    { limit, below }: { limit: number; below: string | undefined },
+    { limit, order, beyond }: { limit: number; order: 'newest' | 'oldest'; beyond: string | undefined },
   ): Promise<ArchivedEvent[] | undefined> {
-    const parameters: unknown[] = [ofClass, period, limit, below ?? null];
+    const parameters: unknown[] = [ofClass, period, limit, beyond ?? null];
     const conditions = logConditions(await this.log.understood(question), parameters);
+    const [direction, further] = order === 'newest' ? ['DESC', '<'] : ['ASC', '>'];
     // One statement: whether it is back, and what it has, at the same moment.
     const rows = await this.work.query<Row>(
       `SELECT ${COLUMNS}
          FROM audit_rehydration r
          LEFT JOIN LATERAL (
            SELECT * FROM audit_restored e
-            WHERE e.class = $1::smallint AND e.period = $2::date AND ($4::uuid IS NULL OR e.id < $4::uuid)
+            WHERE e.class = $1::smallint AND e.period = $2::date AND ($4::uuid IS NULL OR e.id ${further} $4::uuid)
               ${conditions.map((condition) => `AND ${condition}`).join(' ')}
-            ORDER BY e.id DESC LIMIT $3) e ON true
+            ORDER BY e.id ${direction} LIMIT $3) e ON true
         WHERE r.class = $1::smallint AND r.period = $2::date AND r.state = 'ready'`,
       parameters,
     );
     if (rows.length === 0) return undefined;
     return rows.filter(({ id }) => id !== null).map(exact);
+  }
+
+  /** One event, and the month that is back and has it. */
+  async byId(id: string): Promise<{ class: number; period: string; event: ArchivedEvent } | undefined> {
+    const [row] = await this.work.query<Row & { class: number; period: string }>(
+      `SELECT e.class, e.period::text AS period, ${COLUMNS}
+         FROM audit_restored e JOIN audit_rehydration r ON r.class = e.class AND r.period = e.period AND r.state = 'ready'
+        WHERE e.id = $1 LIMIT 1`,
+      [id],
+    );
+    return row && { class: row.class, period: row.period, event: exact(row) };
   }
 
   /** All events of a month in the order of the log; undefined when it is not back. Throws `archive_state_changed` when it goes on the way. */

@@ -17,16 +17,28 @@ export class RetentionPreview {
     private readonly clock: Clock,
   ) {}
 
-  /** By the policies in force, with one more, one otherwise, or one less. Throws `retention_policy_not_found`. */
+  /**
+   * By the policies in force, with one more, one otherwise, or one less. Throws `retention_policy_not_found`, and what creating the policy
+   * would: what cannot be is not worth a look.
+   */
   async of({ policy, replaces }: PreviewRetention): Promise<RetentionPreviewView> {
     const inForce = await this.retention.policies();
     if (replaces !== undefined && !inForce.some(({ id }) => id === replaces)) throw AppError.notFound('retention_policy', replaces);
+    if (policy) await this.refuse(termsOf(policy), replaces);
     const wanted: RetentionTerms[] = [...inForce.filter(({ id }) => id !== replaces), ...(policy ? [termsOf(policy)] : [])];
     const now = this.clock.now();
     const months = (await this.retention.months()).map((month) =>
       monthView(judge(month, wanted), judge<RetentionTerms>(month, inForce).fate, now),
     );
     return { at: now.toISOString(), months, policies: byPolicy(months), totals: totalsOf(months), notes: notesOn(months) };
+  }
+
+  private async refuse(policy: RetentionTerms, replaces: string | undefined): Promise<void> {
+    try {
+      await this.retention.tryOut(policy, replaces);
+    } catch (error) {
+      throw error instanceof AppError && error.errors ? error.within('/policy') : error;
+    }
   }
 }
 

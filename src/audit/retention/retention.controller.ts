@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Res } from '@nestjs/common';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { etagOf, expectedVersion } from '../../platform/http/etag.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
 import { RetentionPreview } from './retention-preview.service.js';
@@ -38,6 +39,7 @@ export class RetentionController {
   /** One more policy; it holds for what is there already as well. */
   @Post('policies')
   @Requires('audit-retention:write')
+  @RequiresRecentProof()
   async create(@Body() body: CreateRetentionPolicy, @Res({ passthrough: true }) reply: FastifyReply): Promise<RetentionPolicyView> {
     const policy = await this.policies.create(body);
     void reply.header('location', `/api/v1/audit/retention/policies/${policy.id}`);
@@ -47,6 +49,7 @@ export class RetentionController {
   /** Change some fields; ask for a preview first. */
   @Patch('policies/:id')
   @Requires('audit-retention:write')
+  @RequiresRecentProof()
   async patch(
     @Param('id', UuidPipe) id: string,
     @Body() body: PatchRetentionPolicy,
@@ -59,6 +62,7 @@ export class RetentionController {
   /** What it matched goes by the other policies then, and stays for good where there is none. */
   @Delete('policies/:id')
   @Requires('audit-retention:write')
+  @RequiresRecentProof()
   @HttpCode(204)
   remove(@Param('id', UuidPipe) id: string, @Headers('if-match') ifMatch: string | undefined): Promise<void> {
     return this.policies.remove(id, expectedVersion(ifMatch));

@@ -50,6 +50,7 @@ export class CreateRetentionPolicy {
    */
   @IsString()
   @Length(1, 100)
+  @Matches(/\S/, { message: 'must not be blank' })
   name!: string;
 
   /** The logs it is about. `meta` is kept for good. */
@@ -78,6 +79,7 @@ export class CreateRetentionPolicy {
   @IsOptional()
   @IsString()
   @MaxLength(2000)
+  @Matches(/^$|\S/, { message: 'must not be blank' })
   reason?: string;
 
   /** Days in the database, from the end of the month; null: without an archive, until it is deleted. */
@@ -100,6 +102,7 @@ export class PatchRetentionPolicy {
   @given('name')
   @IsString()
   @Length(1, 100)
+  @Matches(/\S/, { message: 'must not be blank' })
   name?: string;
 
   @given('logs')
@@ -124,6 +127,7 @@ export class PatchRetentionPolicy {
   @given('reason')
   @IsString()
   @MaxLength(2000)
+  @Matches(/^$|\S/, { message: 'must not be blank' })
   reason?: string;
 
   /** Null: without an archive. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
-import { explainConstraint } from '../../platform/database/pg-error.js';
+import { explainConstraint, explainPgError } from '../../platform/database/pg-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type PeriodContent, type RetentionPolicy, type RetentionTerms } from './retention-rule.js';
 
@@ -94,6 +94,18 @@ export class RetentionRepository {
     return this.policy(id);
   }
 
+  /** Has the database judge a policy, as one more or in the place of another, and leaves nothing. Throws what insert() does. */
+  async tryOut(terms: RetentionTerms, replaces: string | undefined): Promise<void> {
+    try {
+      await this.work.run(async () => {
+        await (replaces === undefined ? this.insert(terms, 'preview') : this.update(replaces, terms));
+        throw new TriedOut();
+      });
+    } catch (error) {
+      if (!(error instanceof TriedOut)) throw explainPgError(error) ?? error;
+    }
+  }
+
   async remove(id: string): Promise<void> {
     await this.work.queryInside('DELETE FROM audit_retention_policy WHERE id = $1', [id]);
   }
@@ -105,6 +117,9 @@ export class RetentionRepository {
     return rows.map((row) => ({ ...row, rows: Number(row.rows), bytes: Number(row.bytes) }));
   }
 }
+
+/** Rolls back what was only tried. */
+class TriedOut extends Error {}
 
 function columnsOf(terms: RetentionTerms): unknown[] {
   const { name, logs, resourceTypes, severities, regime, reason, archiveAfterDays, deleteAfterDays, enabled } = terms;

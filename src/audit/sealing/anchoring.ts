@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { errorSummary } from '../../platform/jobs/job-error.js';
 import { Log } from '../../platform/logging/log.js';
-import { type Anchor } from './anchor.js';
+import { type Anchor, type PublishedCheckpoint } from './anchor.js';
 import { AnchoringRepository } from './anchoring.repository.js';
 import { FileAnchor } from './file-anchor.js';
 import { LogAnchor } from './log-anchor.js';
@@ -86,19 +86,37 @@ export class Anchoring {
 
   private async publish(anchor: Anchor): Promise<boolean> {
     const waiting = await this.stored.waiting(anchor.name, AT_ONCE);
-    const last = new Map<number, number>();
+    const logs = [...new Set(waiting.map((checkpoint) => checkpoint.class))];
+    const ends = await Promise.allSettled(
+      logs.map((ofClass) =>
+        this.publishLog(
+          anchor,
+          ofClass,
+          waiting.filter((checkpoint) => checkpoint.class === ofClass),
+        ),
+      ),
+    );
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
+    return waiting.length >= AT_ONCE;
+  }
+
+  /** One log in its order: one that fails holds up no other. */
+  private async publishLog(anchor: Anchor, ofClass: number, waiting: readonly PublishedCheckpoint[]): Promise<void> {
+    let last: number | undefined;
+    const noted = async (): Promise<void> => {
+      if (last !== undefined) await this.stored.published(anchor.name, ofClass, last);
+    };
     try {
       for (const checkpoint of waiting) {
         await anchor.publish(checkpoint);
-        last.set(checkpoint.class, checkpoint.number);
+        last = checkpoint.number;
       }
     } catch (error) {
-      const stuck = waiting.find((c) => c.number > (last.get(c.class) ?? -1));
-      if (stuck) await this.stored.failed(anchor.name, stuck.class, errorSummary(error));
+      await noted();
+      await this.stored.failed(anchor.name, ofClass, errorSummary(error));
       throw error;
-    } finally {
-      for (const [ofClass, number] of last) await this.stored.published(anchor.name, ofClass, number);
     }
-    return waiting.length >= AT_ONCE;
+    await noted();
   }
 }

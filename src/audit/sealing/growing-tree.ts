@@ -58,6 +58,17 @@ export class GrowingTree {
     return this.join({ height: TILE_HEIGHT, hash: foldFull(hashes) }, [{ level: 0, n: this.size / TILE_WIDTH - 1, hashes }]);
   }
 
+  /** Adds leaf hashes that lie behind each other: the same as one by one, sooner. */
+  pushLeaves(hashes: Buffer): void {
+    const count = hashes.length / HASH_BYTES;
+    for (let at = 0; at < count;) {
+      const width = this.size % TILE_WIDTH === 0 && count - at >= TILE_WIDTH ? TILE_WIDTH : 1;
+      if (width === 1) this.push(slice(hashes, at, 1));
+      else this.pushTile(slice(hashes, at, width));
+      at += width;
+    }
+  }
+
   get root(): Buffer {
     const root = this.peaks.reduceRight<Buffer | undefined>((right, { hash }) => (right ? nodeHash(hash, right) : hash), undefined);
     return root ?? EMPTY_ROOT;

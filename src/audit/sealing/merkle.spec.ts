@@ -83,6 +83,25 @@ describe('the tree', () => {
     );
   });
 
+  it('A4: leaves that are added together make the same tree as one by one, wherever the parts begin', () => {
+    fc.assert(
+      fc.property(sizes, fc.array(fc.integer({ min: 0, max: 700 }), { maxLength: 4 }), (size, parts) => {
+        const { tree } = grown(size);
+        const together = tree.clone();
+        let at = size;
+        for (const part of parts) {
+          const leaves = Array.from({ length: part }, (_, i) => leafOf(at + i));
+          at += part;
+          for (const leaf of leaves) tree.push(leaf);
+          together.pushLeaves(Buffer.concat(leaves));
+        }
+        expect([together.size, together.root]).toEqual([tree.size, tree.root]);
+        expect([0, 1].map((level) => together.edge(level))).toEqual([0, 1].map((level) => tree.edge(level)));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('A4: inclusion proofs are those of RFC 6962, convince, and convince of nothing else', async () => {
     await fc.assert(
       fc.asyncProperty(sizes, fc.nat(), fc.nat(), async (size, a, b) => {

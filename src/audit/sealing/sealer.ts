@@ -25,6 +25,7 @@ interface Turn {
 }
 
 const QUARANTINE_NAMED = 100;
+const META = 0;
 
 /**
  * Moves events from the inbox to the log and seals them, in one transaction: a Merkle tree grows over each class's log, and a signed
@@ -135,17 +136,16 @@ export class Sealer {
     });
   }
 
-  /** Every idle log says that it is alive, and the meta log what all of them say: whoever cuts one must cut that one too. */
+  /** The meta log says what all of them say: whoever cuts one must cut that one too. Now and then an idle log says itself that it is alive. */
   private async beat(turn: Turn, busy: ReadonlySet<number>): Promise<void> {
     for (const head of turn.heads.values())
-      // The meta log gets an event below, and one that is behind must not say that nothing happened.
-      if (!busy.has(head.class) && (head.class !== 0 || !turn.last.has(0)) && (turn.last.get(head.class)?.size ?? 0) === head.size)
+      if (!busy.has(head.class) && this.isDue(head, turn.last.get(head.class)))
         await this.guarded(head.class, async () => {
           await this.sign(turn, head.class, await this.trees.at(head.class, turn.last.get(head.class)), head.at);
         });
-    const heads = [...turn.last.values()].map(({ class: c, number, size, root }) => [
+    const heads = [...turn.last.values()].map(({ class: c, number, size, root, at }) => [
       turn.heads.get(c)?.name,
-      { number, size, root: root.toString('base64') },
+      { number, size, root: root.toString('base64'), time: at },
     ]);
     await this.trail.record({
       action: 'audit.checkpointed',
@@ -154,6 +154,14 @@ export class Sealer {
       resource: { type: 'audit_log', id: turn.installation },
       detail: { heads: Object.fromEntries(heads) as Record<string, unknown> },
     });
+  }
+
+  private isDue(head: Head, last: StoredCheckpoint | undefined): boolean {
+    // One that is behind must not say that nothing happened.
+    if ((last?.size ?? 0) !== head.size) return false;
+    if (!last || head.epochBegan || head.idleSeconds === null) return true;
+    // The meta log gets an event instead.
+    return head.class !== META && (head.idleSeconds >= this.settings.idleSeconds || head.idleSeconds < 0);
   }
 
   private async closeMonths(turn: Turn): Promise<void> {

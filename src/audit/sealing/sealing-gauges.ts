@@ -13,8 +13,11 @@ export class SealingGauges implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.metrics.gauge('audit_checkpoint_age_seconds', 'How old the newest signed checkpoint of an audit log is.', ['log'], async () =>
-      (await this.stored.checkpointAges()).map(({ log, seconds }) => ({ labels: { log }, value: seconds })),
+    this.metrics.gauge(
+      'audit_checkpoint_age_seconds',
+      'How long ago a checkpoint last said how large an audit log is.',
+      ['log'],
+      async () => (await this.stored.checkpointAges()).map(({ log, seconds }) => ({ labels: { log }, value: seconds })),
     );
     this.metrics.gauge('audit_anchor_lag_seconds', 'How long the oldest checkpoint has waited to be anchored.', ['anchor'], async () =>
       Promise.all(this.anchoring.names.map(async (anchor) => ({ labels: { anchor }, value: await this.stored.lagSeconds(anchor) }))),

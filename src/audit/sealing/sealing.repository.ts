@@ -12,10 +12,12 @@ export interface Head {
   epoch: number;
   /** The database is another cluster than before. */
   epochBegan: boolean;
-  /** Every log is to say that it is alive. */
+  /** It is to be said that the logs are alive. */
   heartbeat: boolean;
   /** Not before anything sealed so far. */
   at: string;
+  /** Since its newest checkpoint was signed; below 0 when the clock was set back meanwhile, null when there is none. */
+  idleSeconds: number | null;
 }
 
 /** Events of one class that lie behind each other in the log; the three buffers hold 32 bytes for each. */
@@ -79,6 +81,7 @@ export class SealingRepository {
       `SELECT EXISTS (SELECT FROM audit_inbox i WHERE i.xid < (SELECT pg_snapshot_xmin(pg_current_snapshot()))
                                                   OR i.xid >= (SELECT pg_snapshot_xmax(pg_current_snapshot())))
            OR EXISTS (SELECT FROM audit_heads h WHERE h.heartbeat_at IS NULL OR h.heartbeat_at < audit_clock() - make_interval(secs => $1)
+                                                   OR h.heartbeat_at > audit_clock()
                                                    OR h.size > coalesce((SELECT c.size FROM audit_checkpoint c WHERE c.class = h.class
                                                                           ORDER BY c.number DESC LIMIT 1), 0)) AS due`,
       [heartbeatSeconds],
@@ -89,7 +92,8 @@ export class SealingRepository {
   /** Makes this transaction the one sealer; empty while another one is. */
   async begin(heartbeatSeconds: number): Promise<Head[]> {
     const rows = await this.work.query<Texts<Head, 'size'>>(
-      `SELECT class, name, size, epoch, epoch_began AS "epochBegan", heartbeat, to_char(at AT TIME ZONE 'UTC', ${INSTANT}) AS at
+      `SELECT class, name, size, epoch, epoch_began AS "epochBegan", heartbeat, to_char(at AT TIME ZONE 'UTC', ${INSTANT}) AS at,
+              idle_seconds AS "idleSeconds"
          FROM audit_seal_begin($1)`,
       [heartbeatSeconds],
     );

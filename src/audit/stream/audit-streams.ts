@@ -64,11 +64,13 @@ export class AuditStreams implements BeforeApplicationShutdown {
         };
       });
       this.open.set(stream, { user, ended });
-      // That somebody listens is in the trail from the beginning, not only once they have heard enough.
-      await this.reading.recordAlone({ question: 'stream', filters: askedBy(asked.filter), opened: true });
     }
+    const attempt = await this.begin(asked.filter).catch((error: unknown) => {
+      leave();
+      throw error;
+    });
     const within = <T>(work: () => Promise<T>): Promise<T> => (context ? runInContext(context, work) : work());
-    const readable = Readable.from(this.frames(asked, from, stream.signal, within), { highWaterMark: 1 });
+    const readable = Readable.from(this.frames({ ...asked, attempt }, from, stream.signal, within), { highWaterMark: 1 });
     // Also when it never began, or when the server leaves one that nobody reads.
     stream.signal.addEventListener('abort', () => setTimeout(() => readable.destroy(), LAST_WORDS_MS).unref());
     readable.once('close', () => {
@@ -78,8 +80,13 @@ export class AuditStreams implements BeforeApplicationShutdown {
     return readable;
   }
 
+  /** That somebody listens is in the trail from the beginning, not only once they have heard enough. */
+  private begin(filter: AuditQuestion): Promise<string> {
+    return this.reading.begin('audit.stream_started', { question: 'stream', filters: askedBy(filter) });
+  }
+
   private async *frames(
-    asked: StreamAsked,
+    asked: StreamAsked & { attempt: string },
     from: Place[] | undefined,
     signal: AbortSignal,
     within: <T>(work: () => Promise<T>) => Promise<T>,
@@ -119,7 +126,7 @@ export class AuditStreams implements BeforeApplicationShutdown {
         if (isDrained) await delay(this.settings.pollMs, undefined, { signal }).catch(() => undefined);
       }
     } finally {
-      await within(() => this.reading.recordAlone({ question: 'stream', filters: askedBy(asked.filter), count }));
+      await within(() => this.reading.recordAlone({ attempt: asked.attempt, question: 'stream', filters: askedBy(asked.filter), count }));
     }
   }
 }

@@ -10,6 +10,7 @@ export interface Place {
 }
 
 const FORM = /^(\d{1,4})~(-infinity|[0-9: .+-]{10,40})~(-1|\d{1,18})$/;
+const TIME = /^(\d{4})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-](0\d|1[0-5])(:[0-5]\d)?$/;
 
 /** A place in each log, as the id of what is sent. */
 export function idOf(places: readonly Place[]): string {
@@ -25,10 +26,18 @@ export function placesOf(id: string): Place[] | undefined {
     return places.map((found) => {
       if (!found) throw new Error('No place.');
       const [, kept, sealedAt = '', seq = ''] = found;
-      if (sealedAt !== '-infinity' && Number.isNaN(Date.parse(sealedAt.replace(/([+-]\d{2})$/, '$1:00')))) throw new Error('No time.');
+      if (sealedAt !== '-infinity' && !isTime(sealedAt)) throw new Error('No time.');
       return { class: Number(kept), sealedAt, seq };
     });
   } catch {
     return undefined;
   }
+}
+
+/** A time that PostgreSQL takes: JavaScript would take the 30th of February for the 1st of March. */
+function isTime(text: string): boolean {
+  const [year, month, day] = (TIME.exec(text)?.slice(1, 4) ?? []).map(Number);
+  if (year === undefined || month === undefined || day === undefined) return false;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }

@@ -1,10 +1,11 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHmac, hash, randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { canonicalJson, type Json, toJson } from '../../kernel/canonical-json.js';
 import { Clock } from '../../kernel/clock.js';
-import { currentContext } from '../../platform/context/request-context.js';
+import { currentContext, type Principal } from '../../platform/context/request-context.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
+import { fewRandomBytes } from '../../platform/crypto/random-pool.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { redact } from '../../platform/logging/redaction.js';
 import { flagsOf } from '../catalogue/flags.js';
@@ -16,26 +17,12 @@ import { type AuditEvent, classOf } from './audit-event.js';
 import { auditable, changesBetween } from './changes.js';
 import { Countries } from './countries.js';
 import { deviceOf } from './device.js';
+import { INSERT_EVENTS, type Leaf, packed } from './inbox-rows.js';
 import { processingOf } from './processing.js';
 
-/** One leaf of the log: `leaf` is SHA-256(0x00 ‖ payload) as in RFC 6962 §2.1, `mac` authenticates this program as its writer. */
-export interface Leaf {
-  id: string;
-  class: number;
-  payload: string;
-  leaf: Buffer;
-  mac: Buffer;
-  /** What lies beside the payload, which has it encrypted. */
-  clientIp: string | null;
-  names: string | null;
-  salt: Buffer | null;
-}
-
-export const INSERT_EVENTS = `
-  INSERT INTO audit_inbox (id, class, payload, leaf, emit_mac, client_ip, names, salt)
-  SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bytea[], $5::bytea[], $6::inet[], $7::text[], $8::bytea[])`;
 const MAX_PAYLOAD = 61_440;
 const FLUSH_AT = 500;
+const ANONYMOUS = { kind: 'anonymous', id: 'anonymous', name: 'anonymous' } as const;
 
 /** The one door to the audit trail. */
 @Injectable()
@@ -106,29 +93,22 @@ export class AuditTrail {
   }
 
   private async insert(leaves: readonly Leaf[]): Promise<void> {
-    await this.work.queryInside(INSERT_EVENTS, [
-      leaves.map((l) => l.id),
-      leaves.map((l) => l.class),
-      leaves.map((l) => l.payload),
-      leaves.map((l) => l.leaf),
-      leaves.map((l) => l.mac),
-      leaves.map((l) => l.clientIp),
-      leaves.map((l) => l.names),
-      leaves.map((l) => l.salt),
-    ]);
+    await this.work.queryInside(INSERT_EVENTS, packed(leaves));
   }
 
   private async leafOf(event: AuditEvent): Promise<Leaf> {
     const at = this.clock.now();
     const seq = ++this.written;
     // Of the same millisecond, the later event has the higher id.
-    const id = uuidv7({ msecs: at.getTime(), seq: seq % 2 ** 32 });
+    const id = uuidv7({ msecs: at.getTime(), seq: seq % 2 ** 32, random: fewRandomBytes(16) });
     const members = this.membersOf({ id, at, seq }, event);
     const persons = personsIn(members, event.subject);
-    const keys = await this.keysOf(Object.values(persons));
+    const keys = new Map<string, DataKey>();
+    for (const person of Object.values(persons) as string[])
+      keys.set(person, this.subjects.known(person) ?? (await this.work.run(() => this.subjects.for(person))));
     const hidden = (of: Members): { payload: string; clientIp: string | null; names: string | null; salt: Buffer | null } => {
       const { members: sealed, ...beside } = hide(of, persons, (person) => keyOf(keys, person));
-      return { payload: canonicalJson(toJson(sealed)), ...beside };
+      return { payload: canonicalJson(sealed as Json), ...beside };
     };
     let written = hidden(members);
     if (Buffer.byteLength(written.payload) > MAX_PAYLOAD) written = hidden(headOf(this.membersOf({ id, at, seq }, event)));
@@ -136,14 +116,8 @@ export class AuditTrail {
   }
 
   private sealed(written: Omit<Leaf, 'leaf' | 'mac'>): Leaf {
-    const leaf = createHash('sha256').update('\0').update(written.payload).digest();
+    const leaf = hash('sha256', `\0${written.payload}`, 'buffer');
     return { ...written, leaf, mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest() };
-  }
-
-  private async keysOf(persons: readonly string[]): Promise<ReadonlyMap<string, DataKey>> {
-    const keys = new Map<string, DataKey>();
-    for (const person of persons) keys.set(person, this.subjects.known(person) ?? (await this.work.run(() => this.subjects.for(person))));
-    return keys;
   }
 
   private membersOf({ id, at, seq }: { id: string; at: Date; seq: number }, event: AuditEvent): Members {
@@ -154,18 +128,7 @@ export class AuditTrail {
       id,
       at: at.toISOString(),
       writer: { id: this.writer, seq },
-      actor: event.actor
-        ? { ...event.actor }
-        : principal
-          ? {
-              kind: principal.kind,
-              id: principal.id,
-              name: principal.name,
-              ...(principal.sessionId ? { sessionId: principal.sessionId } : {}),
-              ...(principal.ownerId ? { ownerId: principal.ownerId } : {}),
-              ...(principal.tokenId ? { tokenId: principal.tokenId } : {}),
-            }
-          : { kind: 'anonymous', id: 'anonymous', name: 'anonymous' },
+      actor: toJson(event.actor ?? (principal ? actorOf(principal) : ANONYMOUS)),
       action: event.action,
       category: event.category,
       severity: event.severity ?? 'info',
@@ -184,6 +147,10 @@ export class AuditTrail {
   }
 }
 
+function actorOf({ kind, id, name, sessionId, ownerId, tokenId }: Principal): object {
+  return { kind, id, name, sessionId, ownerId, tokenId };
+}
+
 function requestOf(context: NonNullable<ReturnType<typeof currentContext>>, country: string | undefined): Json {
   const { clientAddress: clientIp, peerAddress: peerIp, userAgent, method, route, forwardedFor } = context;
   return toJson({ clientIp, peerIp, userAgent, method, route, forwardedFor, country, device: deviceOf(userAgent) });
@@ -193,7 +160,7 @@ function requestOf(context: NonNullable<ReturnType<typeof currentContext>>, coun
 function headOf(members: Members): Members {
   const whole = canonicalJson(toJson(members));
   const head = Object.fromEntries(Object.entries(members).filter(([name]) => !['before', 'after', 'changes', 'detail'].includes(name)));
-  return { ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: createHash('sha256').update(whole).digest('hex') } };
+  return { ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: hash('sha256', whole) } };
 }
 
 function keyOf(keys: ReadonlyMap<string, DataKey>, person: string): DataKey {

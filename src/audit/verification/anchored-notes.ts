@@ -26,49 +26,67 @@ export interface AnchoredNote {
   text: string;
 }
 
-export interface AnchoredNotes {
-  /** By log, then by number: more than one where a history was forked. */
-  byLog: Map<string, Map<number, AnchoredNote[]>>;
-  findings: Finding[];
-  read: number;
-}
-
 /** What is believed of the checkpoints that were found. Those of other installations are left alone. */
-export async function readAnchors(found: AsyncIterable<FoundNote>, installation: string, keys: TrustedKeys): Promise<AnchoredNotes> {
-  const notes: AnchoredNotes = { byLog: new Map(), findings: [], read: 0 };
-  for await (const { place, content } of found) {
+export class AnchoredNotes {
+  /** By log, then by number: more than one where a history was forked. */
+  readonly byLog = new Map<string, Map<number, AnchoredNote[]>>();
+  read = 0;
+  private doubtful: FoundNote[] = [];
+
+  constructor(private readonly installation: string) {}
+
+  async take(found: AsyncIterable<FoundNote>, keys: TrustedKeys): Promise<void> {
+    for await (const note of found) this.judge(note, keys);
+  }
+
+  /** What none of these keys signed: they may know one that was not there yet when a note was found. */
+  faults(keys: TrustedKeys): Finding[] {
+    const again = this.doubtful;
+    this.doubtful = [];
+    this.read -= again.length;
+    for (const note of again) this.judge(note, keys);
+    return this.doubtful.map(({ place, content }) => {
+      const log = parseCheckpoint(parseNote(content)?.text ?? '')?.origin.split('/')[2] ?? '';
+      return findingOf('anchor_altered', log || 'meta', `The anchor ${place} is not signed by a key of this log.`);
+    });
+  }
+
+  private judge({ place, content }: FoundNote, keys: TrustedKeys): void {
     const note = parseNote(content);
     const checkpoint = note && parseCheckpoint(note.text);
     const [, owner, log = ''] = checkpoint?.origin.split('/') ?? [];
-    if (note && checkpoint && owner !== installation) continue;
-    notes.read++;
+    if (note && checkpoint && owner !== this.installation) return;
+    this.read++;
     if (!note || !checkpoint || !keys.signedByAny(note, checkpoint.origin)) {
-      notes.findings.push(findingOf('anchor_altered', log || 'meta', `The anchor ${place} is not signed by a key of this log.`));
-      continue;
+      this.doubtful.push({ place, content });
+      return;
     }
-    const ofLog = notes.byLog.get(log) ?? new Map<number, AnchoredNote[]>();
-    notes.byLog.set(log, ofLog);
+    const ofLog = this.byLog.get(log) ?? new Map<number, AnchoredNote[]>();
+    this.byLog.set(log, ofLog);
     const { number, size, epoch } = checkpoint;
     const known = ofLog.get(number) ?? [];
     // Most lie in more than one place.
     if (!known.some(({ text }) => text === note.text)) ofLog.set(number, [...known, { file: place, number, size, epoch, text: note.text }]);
   }
-  return notes;
 }
 
-/** The notes in files below a folder; a folder that is not there has none. */
+/** The notes in files below a folder; a folder that is not there has none. One that is thinned meanwhile is passed over: a newer one stands for it. */
 export async function* notesBelow(folder: string): AsyncGenerator<FoundNote> {
-  for await (const file of noteFiles(folder)) yield { place: file, content: await readFile(file, 'utf8') };
+  for await (const file of noteFiles(folder)) {
+    const content = await readFile(file, 'utf8').catch(unlessGone);
+    if (content !== undefined) yield { place: file, content };
+  }
 }
 
 async function* noteFiles(folder: string): AsyncGenerator<string> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (isFileError(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const entries = (await readdir(folder, { withFileTypes: true }).catch(unlessGone)) ?? [];
   for (const entry of entries) {
     const file = path.join(folder, entry.name);
     if (entry.isDirectory()) yield* noteFiles(file);
     else if (entry.name.endsWith('.note')) yield file;
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!isFileError(error, 'ENOENT')) throw error;
 }

@@ -39,6 +39,7 @@ export class LogVerifier {
   private instant = '';
   private mark: Mark | undefined;
   private markTime = '';
+  private markSize = 0;
   private missing: [number, number][] = [];
   private readonly report: LogReport;
 
@@ -135,6 +136,7 @@ export class LogVerifier {
     let full: Tile[] = [];
     for (let at = from; at < end;) {
       if ((this.mark?.size ?? Infinity) <= at) await this.marksHere();
+      this.comesBehindMark(piece, at);
       const next = Math.min(end, this.mark?.size ?? end);
       for (const instant of piece.instantsBefore(next)) this.begins(instant);
       if (next - at === TILE_WIDTH) full = this.tree.pushTile(tile);
@@ -147,6 +149,7 @@ export class LogVerifier {
   private async takeLeaves(piece: Piece, from: number, end: number): Promise<void> {
     for (let at = from; at < end; at++) {
       if ((this.mark?.size ?? Infinity) <= this.tree.size) await this.marksHere();
+      this.comesBehindMark(piece, at);
       for (const instant of piece.instantsBefore(at + 1)) this.begins(instant);
       const leaf = piece.leaf(at);
       // Without this leaf there is no tree to go on with.
@@ -185,11 +188,18 @@ export class LogVerifier {
     this.instant = at;
   }
 
+  /** The first event behind a checkpoint begins a new instant: that of the event before it is the checkpoint's own. */
+  private comesBehindMark(piece: Piece, seq: number): void {
+    if (seq !== this.markSize || !piece.goesOnAt(seq)) return;
+    this.say('event_backdated', `Event ${seq} of ${this.head.name} says it was sealed before the checkpoint that came before it.`, seq);
+  }
+
   /** All checkpoints of the tree's present size. */
   private async marksHere(): Promise<void> {
     while (this.mark && this.mark.size <= this.tree.size) {
       if (this.mark.size === this.tree.size) this.compare(this.mark);
       this.markTime = this.mark.time;
+      this.markSize = this.mark.size;
       this.mark = await this.checkpoints.next();
     }
     const period = this.periods.find(({ lastSeq, root }) => root !== null && lastSeq + 1 === this.tree.size);

@@ -39,6 +39,11 @@ export class Piece {
     return stored?.equals(slice(this.leaves, at - this.from, TILE_WIDTH)) ? stored : undefined;
   }
 
+  /** Whether this event was read, and says it was sealed at the instant of the one before it. */
+  goesOnAt(at: number): boolean {
+    return this.scanned !== undefined && at < this.nextGap(at) && this.scanned.instants[this.run]?.seq !== at;
+  }
+
   /** The sealing instants that begin before this event and were not given yet. */
   *instantsBefore(end: number): Generator<{ seq: number; at: string }> {
     for (;;) {

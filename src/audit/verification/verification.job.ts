@@ -1,8 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Cron } from '@nestjs/schedule';
+import { type Json } from '../../kernel/canonical-json.js';
 import { JobHandlers } from '../../platform/jobs/job-handlers.js';
 import { Jobs } from '../../platform/jobs/jobs.js';
-import { VerificationsService, VERIFY } from './verifications.service.js';
+import { type VerificationOrder, VerificationsService, VERIFY } from './verifications.service.js';
 
 const NIGHTLY = 'audit.verify-nightly';
 const DAY_MS = 86_400_000;
@@ -20,17 +21,16 @@ export class VerificationJob implements OnModuleInit {
     this.handlers.register(
       VERIFY,
       async ({ payload }) => {
-        // Of this form: VerificationsService sent it.
-        await this.verifications.run((payload as { id: string }).id);
+        await this.verifications.run(orderIn(payload));
       },
-      { transactional: false, died: ({ payload, lastError }) => this.verifications.gaveUp((payload as { id: string }).id, lastError) },
+      { transactional: false, died: ({ payload, lastError }) => this.verifications.gaveUp(orderIn(payload), lastError) },
     );
     this.handlers.register(
       NIGHTLY,
       async ({ id }) => {
         await this.verifications.scheduled(id);
       },
-      { transactional: false, died: ({ id, lastError }) => this.verifications.gaveUp(id, lastError) },
+      { transactional: false, died: ({ id, lastError }) => this.verifications.gaveUp({ id }, lastError) },
     );
   }
 
@@ -38,4 +38,9 @@ export class VerificationJob implements OnModuleInit {
   async tick(): Promise<void> {
     await this.jobs.tick(NIGHTLY, DAY_MS);
   }
+}
+
+/** Of this form: VerificationsService sent it. */
+function orderIn(payload: Json): VerificationOrder {
+  return payload as { id: string; attempt?: string };
 }

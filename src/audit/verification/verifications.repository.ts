@@ -9,10 +9,10 @@ const COLUMNS = `v.id, v.state, v.requested_by AS "requestedBy", v.options, v.re
 export class VerificationsRepository {
   constructor(private readonly work: UnitOfWork) {}
 
-  async insert(requestedBy: string, options: StoredOptions): Promise<Verification> {
+  async insert(id: string, requestedBy: string, options: StoredOptions): Promise<Verification> {
     const [row] = await this.work.query<Verification>(
-      `INSERT INTO audit_verification AS v (requested_by, options) VALUES ($1, $2) RETURNING ${COLUMNS}`,
-      [requestedBy, JSON.stringify(options)],
+      `INSERT INTO audit_verification AS v (id, requested_by, options) VALUES ($1, $2, $3) RETURNING ${COLUMNS}`,
+      [id, requestedBy, JSON.stringify(options)],
     );
     if (!row) throw new Error('The verification was not kept.');
     return row;
@@ -25,12 +25,13 @@ export class VerificationsRepository {
     );
   }
 
-  /** It ended without a result. */
-  async fail(id: string, reason: string): Promise<void> {
-    await this.work.query(
-      `UPDATE audit_verification v SET state = 'failed', reason = $2, finished_at = now() WHERE v.id = $1 AND v.state <> 'done'`,
+  /** It ended without a result; false when it has one. */
+  async fail(id: string, reason: string): Promise<boolean> {
+    const rows = await this.work.query(
+      `UPDATE audit_verification v SET state = 'failed', reason = $2, finished_at = now() WHERE v.id = $1 AND v.state <> 'done' RETURNING v.id`,
       [id, reason],
     );
+    return rows.length > 0;
   }
 
   async begin(id: string): Promise<Verification | undefined> {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../kernel/app-error.js';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -11,6 +12,12 @@ import { VerificationsRepository } from './verifications.repository.js';
 import { type VerificationOptions, type VerificationReport, Verifier } from './verifier.js';
 
 export const VERIFY = 'audit.verify';
+
+/** What a job is sent: which, and the event that said it began. */
+export interface VerificationOrder {
+  id: string;
+  attempt?: string;
+}
 
 /** Up to so many events are verified while the caller waits. */
 const AT_ONCE = 20_000;
@@ -29,46 +36,77 @@ export class VerificationsService {
 
   /** Verifies a small log at once and leaves a large one to a job. Throws `audit_log_not_found`. */
   async request(options: StoredOptions): Promise<Verification> {
-    const events = await this.verifications.eventsIn(options.log);
-    if (events === undefined) throw AppError.notFound('audit_log', options.log ?? '');
+    const events = await this.eventsIn(options.log);
+    const id = uuidv7();
+    const attempt = await this.began(id, options);
     if (events <= AT_ONCE) {
       const report = await this.verifier.verify(instantsOf(options));
-      return this.work.run(async () => this.finish((await this.verifications.insert(actorName(), options)).id, report));
+      return this.work.run(async () => {
+        await this.verifications.insert(id, actorName(), options);
+        return this.finish(id, report, attempt);
+      });
     }
     return this.work.run(async () => {
-      const verification = await this.verifications.insert(actorName(), options);
-      await this.jobs.send(VERIFY, { id: verification.id });
-      await this.trail.record({
-        action: 'audit.verification_requested',
-        category: 'access',
-        resource: { type: 'audit_verification', id: verification.id },
-        detail: { ...options },
-      });
+      const verification = await this.verifications.insert(id, actorName(), options);
+      await this.jobs.send(VERIFY, { id, attempt } satisfies VerificationOrder);
       return verification;
+    });
+  }
+
+  /** Says in the trail that one begins; its result names what this returns. One without a result ended without. Throws `audit_log_not_found`. */
+  async attempt(id: string, options: StoredOptions = {}): Promise<string> {
+    await this.eventsIn(options.log);
+    return this.began(id, options);
+  }
+
+  /** Throws `audit_log_not_found`. */
+  private async eventsIn(log: string | undefined): Promise<number> {
+    const events = await this.verifications.eventsIn(log);
+    if (events === undefined && log !== undefined) throw AppError.notFound('audit_log', log);
+    return events ?? 0;
+  }
+
+  private began(id: string, options: StoredOptions): Promise<string> {
+    return this.trail.attempt({
+      action: 'audit.verification_requested',
+      category: 'access',
+      resource: { type: 'audit_verification', id },
+      detail: { ...options },
     });
   }
 
   /** Verifies everything, as the nightly job of this id does. */
   async scheduled(id: string): Promise<Verification> {
     await this.verifications.insertOnce(id, 'system');
-    return this.run(id);
+    return this.run({ id, attempt: await this.attempt(id) });
   }
 
   /** Nobody will try this one again. */
-  async gaveUp(id: string, reason: string | null): Promise<void> {
-    await this.verifications.fail(id, reason ?? 'The job that verified is dead.');
+  async gaveUp({ id, attempt }: VerificationOrder, why: string | null): Promise<void> {
+    const reason = why ?? 'The job that verified is dead.';
+    await this.work.run(async () => {
+      if (!(await this.verifications.fail(id, reason))) return;
+      await this.trail.record({
+        action: 'audit.verification_abandoned',
+        category: 'access',
+        severity: 'high',
+        outcome: 'failure',
+        resource: { type: 'audit_verification', id },
+        detail: { attempt, reason },
+      });
+    });
   }
 
   /** Runs one that was asked for; one that was finished before is left as it is. */
-  async run(id: string): Promise<Verification> {
+  async run({ id, attempt }: VerificationOrder): Promise<Verification> {
     const verification = await this.verifications.begin(id);
     if (!verification) return this.get(id);
     const report = await this.verifier.verify(instantsOf(verification.options));
-    return this.work.run(() => this.finish(id, report));
+    return this.work.run(() => this.finish(id, report, attempt));
   }
 
   /** Says in the trail, and in the log when it is bad, what came of a verification. */
-  async tell(id: string, report: VerificationReport): Promise<void> {
+  async tell(id: string, report: VerificationReport, attempt: string | undefined): Promise<void> {
     const [first] = report.findings;
     if (report.result !== 'sound')
       this.log.error('the audit log is not sound', { result: report.result, findings: report.findingCount, first });
@@ -78,15 +116,15 @@ export class VerificationsService {
       severity: report.result === 'sound' ? 'info' : 'critical',
       outcome: report.result === 'sound' ? 'success' : 'failure',
       resource: { type: 'audit_verification', id },
-      detail: { result: report.result, findings: report.findingCount, first, logs: report.logs, anchors: report.anchors },
+      detail: { attempt, result: report.result, findings: report.findingCount, first, logs: report.logs, anchors: report.anchors },
     });
   }
 
-  private async finish(id: string, report: VerificationReport): Promise<Verification> {
+  private async finish(id: string, report: VerificationReport, attempt: string | undefined): Promise<Verification> {
     const finished = await this.verifications.finish(id, report);
     // A worker that had lost the job came first.
     if (!finished) return this.get(id);
-    await this.tell(id, report);
+    await this.tell(id, report, attempt);
     return finished;
   }
 

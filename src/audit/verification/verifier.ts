@@ -6,7 +6,7 @@ import { KeyStore } from '../../platform/crypto/key-store.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { WriterMac } from '../sealing/writer-mac.js';
 import { destroyedUnsaid } from './personal-check.js';
-import { AnchoredElsewhere, type FoundNote, notesBelow, readAnchors } from './anchored-notes.js';
+import { AnchoredElsewhere, AnchoredNotes, type FoundNote, notesBelow } from './anchored-notes.js';
 import { type Finding, type Verdict, verdictOf } from './finding.js';
 import { LogCheckpoints } from './log-checkpoints.js';
 import { type LogHead, LogSource } from './log-source.js';
@@ -58,32 +58,56 @@ export class Verifier {
   async verify(options: VerificationOptions = {}): Promise<VerificationReport> {
     if (this.work.isOpen) throw new Error('A verification has a snapshot of its own: call it outside of a unit of work.');
     return this.work.withClient(async (client) => {
+      // Before the snapshot: what is anchored was committed, so it is in every snapshot that is taken afterwards.
+      const anchors = await this.readAnchors(new LogSource(client), options);
       await beginSnapshot(client);
-      const report = await this.verifyOn(client, options);
+      const report = await this.reportOn(client, anchors, options);
       await client.query('ROLLBACK');
       return report;
     });
   }
 
-  /** The same, as the client's open transaction sees it, which `beginSnapshot` began or which has its settings. */
+  /**
+   * The same, as the client's open transaction sees it, which `beginSnapshot` began or which has its settings. What was sealed and anchored
+   * since it began counts as missing.
+   */
   async verifyOn(client: ClientBase, options: VerificationOptions = {}): Promise<VerificationReport> {
+    return this.reportOn(client, await this.readAnchors(new LogSource(client), options), options);
+  }
+
+  private async reportOn(client: ClientBase, anchors: AnchoredNotes, options: VerificationOptions): Promise<VerificationReport> {
     const scanner = await this.scanner(client, options.workers ?? 1);
     try {
-      return await this.run(new LogSource(client), scanner, options);
+      return await this.run(new LogSource(client), scanner, anchors, options);
     } finally {
       await scanner.close();
     }
   }
 
-  private async run(source: LogSource, scanner: Scanner, options: VerificationOptions): Promise<VerificationReport> {
+  private async readAnchors(source: LogSource, options: VerificationOptions): Promise<AnchoredNotes> {
+    const installation = await source.installation();
+    const anchors = new AnchoredNotes(installation);
+    await anchors.take(this.anchored(options, installation, await source.heads()), await this.trusted(source, options));
+    return anchors;
+  }
+
+  private async trusted(source: LogSource, { keys = [] }: VerificationOptions): Promise<TrustedKeys> {
+    const own = this.keys.auditSigners.map(({ publicKey }) => publicKey);
+    return new TrustedKeys(await source.installation(), await source.keys(), [...own, ...keys]);
+  }
+
+  private async run(
+    source: LogSource,
+    scanner: Scanner,
+    anchors: AnchoredNotes,
+    options: VerificationOptions,
+  ): Promise<VerificationReport> {
     const began = performance.now();
     const installation = await source.installation();
-    const own = this.keys.auditSigners.map(({ publicKey }) => publicKey);
-    const keys = new TrustedKeys(installation, await source.keys(), [...own, ...(options.keys ?? [])]);
+    const keys = await this.trusted(source, options);
     const heads = await source.heads();
-    const anchors = await readAnchors(this.anchored(options, installation, heads), installation, keys);
     if (options.log !== undefined && !heads.some(({ name }) => name === options.log)) throw AppError.notFound('audit_log', options.log);
-    const findings = [...keys.findings, ...anchors.findings];
+    const findings = [...keys.findings, ...anchors.faults(keys)];
     const removed = await RemovedMonths.read(source, keys, installation, new WriterMac(this.keys.auditWriters));
     const logs: LogReport[] = [];
     let said: LogVerifier['heads'];

@@ -12,7 +12,7 @@ export class AddressHistory {
   ) {}
 
   /** Newest first. With `at`, the one holder at that time or none. Without a VRF, the default one. */
-  async of(vrfId: string | undefined, ip: string, at: string | undefined): Promise<Allocation[]> {
+  async of(vrfId: string | undefined, ip: string, at: Date | undefined): Promise<Allocation[]> {
     return this.allocations.history(await this.vrfs.idOrDefault(vrfId), ip, at);
   }
 }

@@ -1,4 +1,5 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { IsInstant } from '../../platform/http/instant.js';
 import { CursorPage, ToBoolean } from '../../platform/http/paging.dto.js';
 import { IsIpAddress } from '../ip-validators.js';
 import { HolderFields, HolderNotes } from './holder.dto.js';
@@ -80,11 +81,10 @@ export class HistoryFilter {
   @MaxLength(50)
   ip!: string;
 
-  /** Only who held it at this time (RFC 3339). */
+  /** Only who held it at this instant (RFC 3339 with a zone). */
   @IsOptional()
-  @IsString()
-  @MaxLength(40)
-  at?: string;
+  @IsInstant()
+  at?: Date;
 
   /** The default VRF unless named. */
   @IsOptional()

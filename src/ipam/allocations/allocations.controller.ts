@@ -4,7 +4,7 @@ import { Requires } from '../../platform/auth/access.js';
 import { etagOf, expectedVersion } from '../../platform/http/etag.js';
 import { Idempotency } from '../../platform/http/idempotency.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
-import { ipParameter, timeParameter } from '../ip-validators.js';
+import { ipParameter } from '../ip-validators.js';
 import { formatIp } from '../domain/ip.js';
 import {
   Allocate,
@@ -102,7 +102,6 @@ export class AllocationsController {
   @Requires('allocation:read')
   async history(@Query() filter: HistoryFilter): Promise<AllocationList> {
     const ip = formatIp(ipParameter('ip', filter.ip));
-    const at = filter.at === undefined ? undefined : timeParameter('at', filter.at);
-    return { items: (await this.past.of(filter.vrfId, ip, at)).map(allocationView) };
+    return { items: (await this.past.of(filter.vrfId, ip, filter.at)).map(allocationView) };
   }
 }

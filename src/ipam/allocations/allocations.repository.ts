@@ -117,7 +117,7 @@ export class AllocationsRepository {
   }
 
   /** Every holder an address ever had, newest first; only the one at a time when `at` is given. */
-  async history(vrfId: string, ip: string, at: string | undefined): Promise<Allocation[]> {
+  async history(vrfId: string, ip: string, at: Date | undefined): Promise<Allocation[]> {
     return this.work.query<Allocation & object>(HISTORY, [vrfId, ip, at ?? null]);
   }
 

@@ -42,7 +42,20 @@ export class RangeActions {
       const results =
         input.action === 'release' ? await this.release(pool, range, holding) : await this.hold(pool, range, input, free, holding);
       const count = (outcome: string): number => results.filter((r) => r.outcome === outcome).length;
-      return { action: input.action, done: count('done'), refused: count('refused'), results };
+      const report = { action: input.action, done: count('done'), refused: count('refused'), results };
+      await this.recordBatch(pool, input, report);
+      return report;
+    });
+  }
+
+  /** Each address has its own event; this one says that they were one act, and what of it was refused. */
+  private async recordBatch(pool: PoolRow, { first, last }: RangeAction, { action, done, refused }: RangeActionReport): Promise<void> {
+    if (done + refused === 0) return;
+    await this.audit.record({
+      action: 'allocation.range_completed',
+      category: 'ipam',
+      resource: { type: 'pool', id: pool.id, name: pool.name },
+      detail: { action, first, last, done, refused },
     });
   }
 

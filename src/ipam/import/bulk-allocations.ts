@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
 import { isRetryable } from '../../platform/database/pg-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -26,6 +28,7 @@ export class BulkAllocations {
 
   constructor(
     private readonly work: UnitOfWork,
+    private readonly audit: AuditTrail,
     private readonly allocations: AllocationsService,
     private readonly vrfs: VrfsService,
   ) {}
@@ -38,6 +41,7 @@ export class BulkAllocations {
         for (const [index, item] of items.entries()) results.push({ index, ...(await this.attempt(item)) });
         const refused = results.filter(({ outcome }) => outcome === 'refused').length;
         const report = { dryRun, done: results.length - refused, refused, results };
+        await this.recordBatch(report);
         if (dryRun) throw new Rehearsed(report);
         return report;
       });
@@ -45,6 +49,17 @@ export class BulkAllocations {
       if (error instanceof Rehearsed) return error.report;
       throw error;
     }
+  }
+
+  /** Each object has its own event; this one says that they were one act, and what of it was refused. */
+  private async recordBatch({ done, refused, results }: BulkReport): Promise<void> {
+    const count = (outcome: BulkResult['outcome']): number => results.filter((result) => result.outcome === outcome).length;
+    await this.audit.record({
+      action: 'allocation.batch_completed',
+      category: 'ipam',
+      resource: { type: 'allocation_batch', id: uuidv7() },
+      detail: { done, refused, created: count('created'), released: count('released') },
+    });
   }
 
   private async attempt(item: object): Promise<Omit<BulkResult, 'index'>> {

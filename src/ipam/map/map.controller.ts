@@ -10,7 +10,7 @@ export class MapController {
 
   /** Occupancy: a cell for each address of a small pool, equal parts of a large one, or exact runs in pages. */
   @Get(':id/map')
-  @Requires('pool:read')
+  @Requires('allocation:read')
   of(@Param('id', UuidPipe) id: string, @Query() filter: MapFilter): Promise<PoolMap> {
     return this.maps.of(id, filter);
   }

@@ -40,12 +40,12 @@ export class AccessGuard extends AuthGuard('jwt') {
     return true;
   }
 
-  /** Whose credentials are refused has the budget of whoever has none. */
   private async known(context: ExecutionContext): Promise<Principal> {
     try {
       return await this.identify(context);
     } catch (error) {
-      if (error instanceof AppError && error.kind === 'unauthenticated') await this.admission.admitStranger(context);
+      if (error instanceof AppError && error.kind === 'unauthenticated')
+        await this.admission.admitStranger(context, credentialOf(context.switchToHttp().getRequest<FastifyRequest>()) !== undefined);
       throw error;
     }
   }

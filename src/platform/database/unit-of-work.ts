@@ -110,6 +110,15 @@ export class UnitOfWork {
     return this.send<T>(this.required.client, sql, parameters);
   }
 
+  /**
+   * One statement that is a transaction of its own, in one turn to the server and back. Sent once: when its connection is lost, nobody knows
+   * whether it was committed. Throws when a unit of work is open.
+   */
+  async queryAlone<T extends QueryResultRow>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> {
+    if (this.isOpen) throw new Error('A unit of work is open: call this outside of UnitOfWork.run()');
+    return this.withClient((client) => this.send<T>(client, sql, parameters));
+  }
+
   /** One connection for work that streams (COPY, cursors), given back afterwards; the open transaction's when there is one. */
   async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     const open = this.open.getStore();

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { Controller, Get, Header, Param, StreamableFile } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { projectRoot } from '../../config/app-config.js';
+import { AppConfig, projectRoot } from '../../config/app-config.js';
 import { AppError } from '../../kernel/app-error.js';
 import { Public } from '../auth/access.js';
 import { Unlimited } from '../limits/limit.js';
@@ -11,7 +11,11 @@ import { defineFlag } from '../settings/setting.js';
 import { Settings } from '../settings/settings.js';
 
 const WHY = 'the description of the interface holds no data, and one reads it before one has an account';
-const apiDocs = defineFlag('apiDocs', 'Serve the description of the interface under `/docs`.', true);
+const apiDocs = defineFlag(
+  'apiDocs',
+  'Serve the description of the interface under `/docs`, where `CADASTRE_DOCS` lets it be served.',
+  true,
+);
 const UI = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 /** The only files that are served, by their type. */
 const FILES = new Map([
@@ -40,7 +44,10 @@ const START = `SwaggerUIBundle({ url: '/docs/openapi.json', dom_id: '#ui', deepL
 @Unlimited('a page of static files is several calls')
 @Controller('docs')
 export class DocsController {
-  constructor(private readonly settings: Settings) {}
+  constructor(
+    private readonly config: AppConfig,
+    private readonly settings: Settings,
+  ) {}
 
   @Get()
   @Public(WHY)
@@ -78,6 +85,7 @@ export class DocsController {
 
   /** As if there were no such route. */
   private refuseWhenOff(): void {
-    if (!this.settings.get(apiDocs)) throw new AppError('not_found', 'route_not_found', 'There is no such route.');
+    if (!this.config.http.docs || !this.settings.get(apiDocs))
+      throw new AppError('not_found', 'route_not_found', 'There is no such route.');
   }
 }

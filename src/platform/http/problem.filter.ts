@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import { type FastifyReply } from 'fastify';
 import { currentContext } from '../context/request-context.js';
 import { Log } from '../logging/log.js';
-import { asAppError, problemOf } from './problem.js';
+import { asAppError, sendProblem } from './problem.js';
 import { Refusals } from './refusals.js';
 
 /** Makes every error a problem document; what is our fault is logged with its cause and answered without it. */
@@ -21,9 +21,6 @@ export class ProblemFilter implements ExceptionFilter {
     await this.refusals.refused(known).catch((cause: unknown) => {
       this.log.error('a refusal could not be recorded', { error: cause });
     });
-    const problem = problemOf(known, currentContext()?.requestId ?? reply.request.id);
-    if (known?.retryAfterSeconds !== undefined) void reply.header('retry-after', String(known.retryAfterSeconds));
-    if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
-    void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(problem);
+    sendProblem(reply, known, currentContext()?.requestId ?? reply.request.id);
   }
 }

@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { type FastifyReply } from 'fastify';
 import { AppError, type AppErrorKind } from '../../kernel/app-error.js';
 import { explainPgError } from '../database/pg-error.js';
 import { type Problem } from './problem.dto.js';
@@ -70,6 +71,13 @@ export function problemOf(error: AppError | undefined, requestId: string): Probl
     requestId,
     ...(error.errors ? { errors: error.errors } : {}),
   };
+}
+
+export function sendProblem(reply: FastifyReply, error: AppError | undefined, requestId: string): void {
+  const problem = problemOf(error, requestId);
+  if (error?.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds));
+  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
+  void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(problem);
 }
 
 const KIND_OF_STATUS = new Map<number, AppErrorKind>(Object.entries(STATUS).map(([kind, status]) => [status, kind as AppErrorKind]));

@@ -6,7 +6,7 @@ import { type AppConfig } from '../../config/app-config.js';
 import { AppError } from '../../kernel/app-error.js';
 import { type RequestContext, runInContext } from '../context/request-context.js';
 import { type Problem } from './problem.dto.js';
-import { problemOf } from './problem.js';
+import { sendProblem } from './problem.js';
 import { sendSecurityHeaders } from './security-headers.js';
 
 const MAX_DEPTH = 32;
@@ -135,9 +135,8 @@ function plainAddress(address: string): string {
 }
 
 function badUrl(request: FastifyRequest, reply: FastifyReply): void {
-  const problem = problemOf(new AppError('unparsable', 'bad_url', 'The URL cannot be read.'), request.id);
   void reply.header('x-request-id', request.id);
-  void reply.code(problem.status).type('application/problem+json; charset=utf-8').send(problem);
+  sendProblem(reply, new AppError('unparsable', 'bad_url', 'The URL cannot be read.'), request.id);
 }
 
 /** What is answered, with status line and all, to bytes that are no request. */

@@ -1,8 +1,8 @@
 import { SetMetadata } from '@nestjs/common';
 
 export interface LimitPlan {
-  /** Counted apart from the caller’s own budget: `search` by caller, `login` by address. */
-  budget?: 'search' | 'login';
+  /** Counted apart from the caller’s own budget: `search` by caller, the others by address. */
+  budget?: 'search' | 'login' | 'sign_in_step' | 'refresh';
   /** What one call counts; 1 when absent. */
   cost?: number;
 }

@@ -4,7 +4,7 @@ import { RateLimiterRedis } from 'rate-limiter-flexible';
 import { AppConfig } from '../../config/app-config.js';
 import { Log } from '../logging/log.js';
 import { Metrics } from '../metrics/metrics.js';
-import { WINDOW_SECONDS } from './budgets.js';
+import { MINUTE } from './budgets.js';
 import { type Count } from './memory-counters.js';
 
 /** An answer later than this is no answer: the caller waits for it. */
@@ -53,7 +53,7 @@ export class SharedCounters implements OnModuleInit, BeforeApplicationShutdown {
       storeClient: this.redis,
       keyPrefix: 'cadastre:limit',
       points: Number.MAX_SAFE_INTEGER,
-      duration: WINDOW_SECONDS,
+      duration: MINUTE,
       rejectIfRedisNotReady: true,
     });
   }
@@ -69,9 +69,9 @@ export class SharedCounters implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   /** One round trip. Undefined, at once or later, when Redis cannot say. */
-  take(key: string, cost: number): Promise<Count | undefined> | undefined {
+  take(key: string, cost: number, windowSeconds: number): Promise<Count | undefined> | undefined {
     if (!this.counter || !this.isUp) return undefined;
-    return this.counter.consume(key, cost).then(
+    return this.counter.consume(key, cost, { customDuration: windowSeconds }).then(
       ({ consumedPoints, msBeforeNext }) => {
         this.hiccups = 0;
         return { consumed: consumedPoints, msLeft: msBeforeNext };

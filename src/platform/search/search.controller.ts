@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { Requires } from '../auth/access.js';
+import { Limit } from '../limits/limit.js';
 import { SearchAnswer, SearchQuery } from './search.dto.js';
 import { SearchSources } from './search-sources.js';
 
@@ -10,6 +11,7 @@ export class UnifiedSearchController {
   /** Search everything you may read; a key finds what its project and its limits let it see. */
   @Get()
   @Requires('search:read')
+  @Limit({ budget: 'search' })
   find(@Query() { q, types, limit }: SearchQuery): Promise<SearchAnswer> {
     return this.sources.find(q, types, limit);
   }

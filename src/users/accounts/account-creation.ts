@@ -36,9 +36,9 @@ export class AccountCreation {
   }
 
   /**
-   * Throws `username_taken`, `email_taken`, `service_prefix`, `unknown_role`, `unknown_owner`, `uid_number_taken`, `uid_numbers_exhausted`,
-   * `unknown_gid_number`; `superuser_required` or `rights_exceeded` when the roles are more than the caller may give, and `forbidden` when
-   * roles are named by somebody who may not assign any.
+   * Throws `username_taken`, `email_taken`, `service_prefix`, `unknown_role`, `unknown_owner`, `uid_outside_range`, `uid_number_taken`,
+   * `uid_numbers_exhausted`, `unknown_gid_number`; `superuser_required` or `rights_exceeded` when the roles are more than the caller may give,
+   * and `forbidden` when roles are named by somebody who may not assign any.
    */
   async create({
     password,

@@ -33,13 +33,16 @@ export class AccountGate {
   }
 
   /**
-   * Throws what Administrators.allow() throws, `target_exceeds_you` for an account with rights that the caller lacks, and `rights_exceeded` for
-   * roles that would give it such.
+   * Throws what Administrators.allow() throws, `target_exceeds_you` for an account with rights that the caller lacks, `rights_exceeded` for
+   * roles that would give it such, and `own_roles` for roles that somebody gives themselves: what they hold for a while, or as long as a group
+   * says so, would be theirs for good.
    */
   async allow(before: Account, after: Omit<Standing, 'id'>, granted: readonly WantedRole[] = []): Promise<void> {
     await this.administrators.allow(before, after);
-    await this.authority.requireNotAbove(before.id);
+    await this.authority.requireNotAbove([before.id]);
     await this.authority.requireGrantable(granted);
+    if (granted.length > 0 && before.id === currentContext()?.principal?.id)
+      throw AppError.conflict('own_roles', 'Nobody gives themselves roles; somebody else can.');
   }
 
   /** The same for what takes an account away, which nobody does to their own: `own_account`. */

@@ -3,6 +3,7 @@ import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { type AuditEvent } from '../../audit/trail/audit-event.js';
 import { type Account, type AccountKind } from './account.js';
 import { posixDefaults } from './posix-defaults.js';
+import { PosixRanges } from './posix-ranges.js';
 import { requireOwner } from './service-owner.js';
 import { requireUsername } from './username.js';
 import { UsersRepository } from './users.repository.js';
@@ -23,7 +24,7 @@ export interface NewAccount {
   mustChangePassword: boolean;
   /** Registered, and to be approved. */
   pending?: boolean;
-  /** The next of the range when absent. */
+  /** Of the range of its kind; the next one when absent. */
   uidNumber?: number | null;
   gidNumber?: number | null;
   loginShell?: string | null;
@@ -37,6 +38,7 @@ export interface NewAccount {
 export class AccountWriter {
   constructor(
     private readonly users: UsersRepository,
+    private readonly ranges: PosixRanges,
     private readonly audit: AuditTrail,
   ) {}
 
@@ -48,6 +50,7 @@ export class AccountWriter {
   ): Promise<Account> {
     const { kind = 'person', username, roles, pending = false } = account;
     requireUsername(kind, username);
+    if (account.uidNumber != null) this.ranges.require(kind, account.uidNumber);
     await requireOwner(this.users, kind, account.ownerId ?? null);
     const defaults = posixDefaults(kind, username);
     const id = await this.users.insert({

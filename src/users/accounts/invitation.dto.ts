@@ -1,3 +1,4 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsEmail, IsString, Matches, MaxLength, ValidateIf } from 'class-validator';
 import { ToLowerCase } from './user.dto.js';
 import { USERNAME_FORM, USERNAME_RULE } from './username.js';
@@ -18,7 +19,7 @@ export class Invite {
 }
 
 export class AcceptInvitation {
-  /** What stands after `#token=` in the invitation's link. */
+  /** The invitation's; in its link it stands after `#token=`. */
   @IsString()
   @MaxLength(256)
   token!: string;
@@ -75,10 +76,13 @@ export class InvitationView {
 }
 
 export class NewInvitationView extends InvitationView {
-  /** Where the invited person goes, said this once. It holds the token behind `#`, so that no server's log has it. */
-  link!: string;
+  /** What accepts it: POST /auth/invitations/accept. Said this once. */
+  token!: string;
+  /** Where the invited person goes, with the token behind `#`, so that no server's log has it; null unless `users.invitationPage` is set. */
+  @ApiProperty({ type: String, nullable: true })
+  link!: string | null;
   /**
-   * No mail is sent: hand the link over yourself.
+   * No mail is sent: hand it over yourself.
    * @example 'manual'
    */
   delivery!: string;

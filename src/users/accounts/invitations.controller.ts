@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { OffsetPage } from '../../platform/http/paging.dto.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
 import { InvitationPage, type InvitationView, Invite, NewInvitationView } from './invitation.dto.js';
@@ -11,13 +12,14 @@ type Shown = Awaited<ReturnType<InvitationsService['list']>>['items'][number];
 export class InvitationsController {
   constructor(private readonly invitations: InvitationsService) {}
 
-  /** Invite somebody by e-mail address. The link is in the answer and nowhere else; it is good for 72 hours and one account. */
+  /** Invite somebody by e-mail address. The token is in the answer and nowhere else; it is good for 72 hours and one account. */
   @Post()
   @Header('cache-control', 'no-store')
   @Requires('user:write')
+  @RequiresRecentProof()
   async invite(@Body() body: Invite): Promise<NewInvitationView> {
-    const { invitation, token } = await this.invitations.invite(body.email, body.roles);
-    return { ...viewOf(invitation), link: `/console/invitations/accept#token=${token}`, delivery: 'manual' };
+    const { invitation, token, link } = await this.invitations.invite(body.email, body.roles);
+    return { ...viewOf(invitation), token, link, delivery: 'manual' };
   }
 
   /** Invitations that are open, the latest first. */

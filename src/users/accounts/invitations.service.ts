@@ -2,12 +2,15 @@ import { hashOfSecret, newSecret } from '../../platform/crypto/bearer-secret.js'
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
+import { type Permission } from '../../platform/auth/permissions.js';
 import { actorName, currentContext } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { Settings } from '../../platform/settings/settings.js';
 import { Authority } from '../roles/authority.js';
 import { defaultRoles, SUPERUSER } from '../roles/system-roles.js';
 import { Administrators } from './administrators.js';
 import { InvitationsRepository, type OpenInvitation } from './invitations.repository.js';
+import { invitationPage } from './registration-policy.js';
 
 const ROLES_EXIST = 'SELECT name FROM roles WHERE name = ANY ($1::text[])';
 
@@ -19,14 +22,16 @@ export class InvitationsService {
     private readonly invitations: InvitationsRepository,
     private readonly administrators: Administrators,
     private readonly authority: Authority,
+    private readonly settings: Settings,
     private readonly audit: AuditTrail,
   ) {}
 
   /**
-   * An invitation, and the token that accepts it, which is known to nobody afterwards. Throws `invitation_open`, `email_taken`, `unknown_role`,
-   * `role_not_invitable`, `rights_exceeded`, and `forbidden` when roles are named by somebody who may not assign any.
+   * An invitation, the token that accepts it, which is known to nobody afterwards, and a link with it where the console's page is known.
+   * Throws `invitation_open`, `email_taken`, `unknown_role`, `role_not_invitable`, `rights_exceeded`, and `forbidden` when roles are named by
+   * somebody who may not assign any.
    */
-  invite(email: string, roles?: readonly string[]): Promise<{ invitation: OpenInvitation; token: string }> {
+  invite(email: string, roles?: readonly string[]): Promise<{ invitation: OpenInvitation; token: string; link: string | null }> {
     const token = newSecret();
     const given = roles ?? defaultRoles;
     return this.work.run(async () => {
@@ -51,7 +56,7 @@ export class InvitationsService {
         subject: invitation.userId,
         after: invitation,
       });
-      return { invitation, token };
+      return { invitation, token, link: this.linkOf(token) };
     });
   }
 
@@ -81,14 +86,14 @@ export class InvitationsService {
 
   /**
    * Takes the invitation of a token away, in the unit of work that makes its account. Undefined when there is none, it expired, or whoever
-   * sent it may no longer give those roles.
+   * sent it may no longer make accounts or give those roles.
    */
   async redeem(token: string, username: string): Promise<OpenInvitation | undefined> {
     await this.administrators.share();
     const invitation = await this.invitations.take({ tokenHash: hashOfSecret(token) });
     if (!invitation) return undefined;
     const { id, inviterId, roles, userId, email } = invitation;
-    if (inviterId === null || !(await this.authority.mayStillGrant(inviterId, roles))) return undefined;
+    if (inviterId === null || !(await this.authority.mayStillGrant(inviterId, roles, rightsToInvite(roles)))) return undefined;
     await this.audit.record({
       action: 'invitation.accepted',
       category: 'governance',
@@ -109,6 +114,17 @@ export class InvitationsService {
     }
     await this.authority.requireGrantable(roles.map((role) => ({ role })));
   }
+
+  /** Behind `#`, so that no server's log has it. */
+  private linkOf(token: string): string | null {
+    const page = this.settings.get(invitationPage);
+    return page === '' ? null : `${page}#token=${token}`;
+  }
+}
+
+/** Who invites makes an account, and gives it roles unless they are those that everybody has. */
+function rightsToInvite(roles: readonly string[]): Permission[] {
+  return roles.every((role) => defaultRoles.includes(role)) ? ['user:write'] : ['user:write', 'role:assign'];
 }
 
 function emailTaken(): AppError {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AppError } from '../../kernel/app-error.js';
 import { defineSetting, type Setting } from '../../platform/settings/setting.js';
 import { Settings } from '../../platform/settings/settings.js';
 
@@ -24,6 +25,8 @@ const ranges: Record<PosixCounter, { first: Setting<number>; last: Setting<numbe
   },
 };
 
+const NOUNS: Record<PosixCounter, string> = { person: 'people', service: 'service accounts', group: 'groups' };
+
 /** Where numbers are taken from. A range that was narrowed keeps what was given; one whose first is above its last gives nothing. */
 @Injectable()
 export class PosixRanges {
@@ -32,5 +35,14 @@ export class PosixRanges {
   of(counter: PosixCounter): { first: number; last: number } {
     const { first, last } = ranges[counter];
     return { first: this.settings.get(first), last: this.settings.get(last) };
+  }
+
+  /** For a number that somebody names. Throws `uid_outside_range` or `gid_outside_range`. */
+  require(counter: PosixCounter, number: number): void {
+    const { first, last } = this.of(counter);
+    if (number >= first && number <= last) return;
+    const detail = `must be a number of the range of ${NOUNS[counter]}, ${first} to ${last}`;
+    if (counter === 'group') throw AppError.field('/gidNumber', 'gid_outside_range', detail);
+    throw AppError.field('/uidNumber', 'uid_outside_range', detail);
   }
 }

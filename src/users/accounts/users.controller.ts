@@ -25,6 +25,7 @@ export class UsersController {
   /** Make an account. A person's password is good for one sign-in, where it must be changed; a service has none. */
   @Post()
   @Requires('user:write')
+  @RequiresRecentProof()
   async create(@Body() body: CreateUser, @Res({ passthrough: true }) reply: FastifyReply): Promise<UserView> {
     const account = await this.creation.register(body);
     void reply.header('location', `/api/v1/users/${account.id}`);
@@ -48,6 +49,7 @@ export class UsersController {
   /** Change some fields; deactivating ends the user's sessions at once. */
   @Patch(':id')
   @Requires('user:write')
+  @RequiresRecentProof()
   async patch(
     @Param('id', UuidPipe) id: string,
     @Body() body: PatchUser,
@@ -70,6 +72,7 @@ export class UsersController {
   @Post(':id/approve')
   @HttpCode(200)
   @Requires('user:write')
+  @RequiresRecentProof()
   async approve(
     @Param('id', UuidPipe) id: string,
     @Headers('if-match') ifMatch: string | undefined,

@@ -141,7 +141,7 @@ export class UsersRepository {
   /** Notes a login. False when the account was deactivated or its password changed since the credentials were read. */
   async noteLogin({ id, passwordHash }: Credentials): Promise<boolean> {
     const noted = await this.work.query(
-      'UPDATE users SET last_login_at = now() WHERE id = $1 AND active AND password_hash = $2 RETURNING id',
+      'UPDATE users SET last_login_at = now() WHERE id = $1 AND active AND password_hash IS NOT DISTINCT FROM $2 RETURNING id',
       [id, passwordHash],
     );
     return noted.length > 0;

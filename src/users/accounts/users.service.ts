@@ -5,6 +5,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Sessions } from '../sessions/sessions.js';
 import { type Account, type AccountFilter } from './account.js';
 import { AccountGate } from './account-gate.js';
+import { PosixRanges } from './posix-ranges.js';
 import { requireOwner } from './service-owner.js';
 import { type PatchUser } from './user.dto.js';
 import { UsersRepository } from './users.repository.js';
@@ -17,6 +18,7 @@ export class UsersService {
     private readonly work: UnitOfWork,
     private readonly users: UsersRepository,
     private readonly gate: AccountGate,
+    private readonly ranges: PosixRanges,
     private readonly sessions: Sessions,
     private readonly audit: AuditTrail,
   ) {}
@@ -31,7 +33,7 @@ export class UsersService {
 
   /**
    * Deactivating ends every session at once. Nothing happens, and nothing is recorded, when nothing changes. Throws what AccountGate throws,
-   * `email_taken`, `user_pending`, `uid_number_taken`, `unknown_gid_number`, `unknown_owner` or `owner_of_person`.
+   * `email_taken`, `user_pending`, `uid_outside_range`, `uid_number_taken`, `unknown_gid_number`, `unknown_owner` or `owner_of_person`.
    */
   patch(id: string, input: PatchUser, expected: number | undefined): Promise<Account> {
     return this.work.run(async () => {
@@ -43,6 +45,8 @@ export class UsersService {
       if (FIELDS.every((field) => next[field] === before[field])) return before;
       if (next.active && before.status === 'pending')
         throw AppError.conflict('user_pending', 'This account waits for approval: POST /api/v1/users/{id}/approve.');
+      // What it has it may keep, also when the range was moved since.
+      if (next.uidNumber !== null && next.uidNumber !== before.uidNumber) this.ranges.require(before.kind, next.uidNumber);
       if (next.ownerId !== before.ownerId) await requireOwner(this.users, before.kind, next.ownerId);
       return this.change(before, next);
     });

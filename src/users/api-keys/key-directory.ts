@@ -3,6 +3,7 @@ import { type NetworkGrant, type NetworkScope, type Principal } from '../../plat
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { BriefMemory } from '../brief-memory.js';
 import { type Assignment, ASSIGNMENTS, effectiveRights } from '../roles/effective-rights.js';
+import { asksSecondFactor } from '../sessions/session-life.js';
 import { type KeyKind } from './key-format.js';
 import { type Granted, type Rights, rightsOfKey } from './key-rights.js';
 import { type KeyState } from './key.js';
@@ -27,6 +28,7 @@ interface Row {
   ownerId: string;
   ownerActive: boolean;
   mustChangePassword: boolean;
+  lacksSecondFactor: boolean;
   assignments: Assignment[];
   revokedTokens: string[];
 }
@@ -46,12 +48,14 @@ export interface KeyRecord extends Pick<
   principal: Principal;
 }
 
+const HAS_SECOND_FACTOR = `
+  (EXISTS (SELECT FROM totp_secrets f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) OR EXISTS (SELECT FROM passkeys f WHERE f.user_id = u.id))`;
 const BY_HANDLE = `
   SELECT k.id, k.handle, k.kind, k.name, k.pepper_kid AS "pepperKid", k.digest, ${STATE} AS state,
          extract(epoch FROM least(k.expires_at, k.grace_until) - now())::float8 AS "secondsLeft",
          k.address_ranges::text[] AS "addressRanges", k.allowed_origins AS "allowedOrigins", k.permissions, k.vrf_ids AS "vrfIds",
          k.networks::text[] AS networks, u.id AS "ownerId", u.active AS "ownerActive", u.must_change_password AS "mustChangePassword",
-         ${ASSIGNMENTS} AS assignments,
+         ${asksSecondFactor('u.id')} AND NOT ${HAS_SECOND_FACTOR} AS "lacksSecondFactor", ${ASSIGNMENTS} AS assignments,
          CASE WHEN k.project_id IS NOT NULL THEN
            (SELECT coalesce(json_agg(json_build_object('vrfIds', ARRAY[g.vrf_id], 'networks', g.networks)), '[]')
               FROM (SELECT p.vrf_id, array_agg(p.network::text) AS networks
@@ -109,9 +113,12 @@ export class KeyDirectory {
   }
 }
 
-/** Nothing but a new password is permitted to whoever must change theirs, nor to their own keys. Other kinds serve accounts nobody signs in to. */
-function sourceOf({ kind, assignments, mustChangePassword }: Row): Rights {
-  return kind === 'owner' && mustChangePassword ? { permissions: new Set() } : effectiveRights(assignments);
+/**
+ * Nothing but a new password is permitted to whoever must change theirs, and nothing but setting up a second factor to whoever has to have one: so
+ * nothing to their own keys. Other kinds serve accounts nobody signs in to.
+ */
+function sourceOf({ kind, assignments, mustChangePassword, lacksSecondFactor }: Row): Rights {
+  return kind === 'owner' && (mustChangePassword || lacksSecondFactor) ? { permissions: new Set() } : effectiveRights(assignments);
 }
 
 /** The key's own limits, and the pools of its project. */

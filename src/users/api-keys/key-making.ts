@@ -28,7 +28,7 @@ export class KeyMaking {
   make({ expiresInDays, ...wanted }: WantedKey): Promise<IssuedKey> {
     const lifetimeDays = this.grants.lifetimeOf(wanted.kind, expiresInDays);
     return this.work.run(async () => {
-      await this.grants.require(wanted.kind, wanted, wanted.projectId);
+      await this.grants.require(wanted.kind, wanted, wanted.projectId, this.grants.endAfter(lifetimeDays));
       await this.projects.join(wanted.projectId);
       const [owner] = await this.work.query('SELECT FROM users WHERE id = $1 AND active', [wanted.ownerId]);
       if (!owner) throw AppError.field('/ownerId', 'unknown_owner', 'There is no such active account.');

@@ -5,10 +5,13 @@ import { Settings } from '../../platform/settings/settings.js';
 const number = (name: string, standard: number, [min, max, unit]: readonly [number, number, string?], text: string): Setting<number> =>
   defineSetting({ key: `keys.${name}`, type: 'integer', default: standard, min, max, text, ...(unit === undefined ? {} : { unit }) });
 
+/** No installation allows more. */
+export const LONGEST_LIFETIME_DAYS = 3650;
+
 /** What of keys an installation may want otherwise; everything else in this folder reads it here and nowhere else. */
 export const keySettings = {
   defaultLifetimeDays: number('defaultLifetimeDays', 90, [1, 365, 'days'], 'Lifetime of a key that names none.'),
-  maxLifetimeDays: number('maxLifetimeDays', 365, [1, 3650, 'days'], 'Longest lifetime of a key.'),
+  maxLifetimeDays: number('maxLifetimeDays', 365, [1, LONGEST_LIFETIME_DAYS, 'days'], 'Longest lifetime of a key.'),
   maxAdminLifetimeDays: number(
     'maxAdminLifetimeDays',
     90,

@@ -20,6 +20,7 @@ import {
 import { permissions } from '../../platform/auth/permissions.js';
 import { OffsetPage } from '../../platform/http/paging.dto.js';
 import { type KeyKind, keyKinds } from './key-format.js';
+import { LONGEST_LIFETIME_DAYS } from './key-settings.js';
 import { type KeyState, keyStates, type RevokeReason } from './key.js';
 import { parseNetwork } from '../../kernel/ip-address.js';
 
@@ -44,7 +45,9 @@ const Networks = (): PropertyDecorator =>
   );
 
 const Permissions = (): PropertyDecorator => applyDecorators(List(), IsIn(permissions, { each: true }));
-const Days = (): PropertyDecorator => applyDecorators(IsInt(), Min(1), Max(365));
+/** How many are too many, a setting says. */
+const LifetimeDays = (): PropertyDecorator => applyDecorators(IsInt(), Min(1), Max(LONGEST_LIFETIME_DAYS));
+const RotationDays = (): PropertyDecorator => applyDecorators(IsInt(), Min(1), Max(365));
 
 export class CreateMyKey {
   /** @example 'deploy pipeline' */
@@ -85,12 +88,12 @@ export class CreateMyKey {
 
   /** 90 when absent. */
   @ValidateIf((o: CreateMyKey) => o.expiresInDays !== undefined)
-  @Days()
+  @LifetimeDays()
   expiresInDays?: number;
 
   /** After so many days a successor is made, for you to collect. */
   @IsOptional()
-  @Days()
+  @RotationDays()
   rotationDays?: number | null;
 }
 
@@ -135,11 +138,11 @@ export class PatchKey {
 
   /** From now on. */
   @ValidateIf((o: PatchKey) => o.expiresInDays !== undefined)
-  @Days()
+  @LifetimeDays()
   expiresInDays?: number;
 
   @IsOptional()
-  @Days()
+  @RotationDays()
   rotationDays?: number | null;
 }
 

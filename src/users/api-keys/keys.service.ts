@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '../../kernel/clock.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { staleVersion } from '../../platform/http/etag.js';
 import { KeyEvents } from './key-events.js';
@@ -7,8 +6,6 @@ import { KeyGrants } from './key-grants.js';
 import { notLive } from './key-issuing.js';
 import { type Key, type KeyTerms } from './key.js';
 import { type KeyQuery, KeysRepository } from './keys.repository.js';
-
-const DAY_MS = 86_400_000;
 
 export type KeyChanges = Partial<KeyTerms> & { expiresInDays?: number };
 
@@ -19,7 +16,6 @@ export class KeysService {
     private readonly keys: KeysRepository,
     private readonly grants: KeyGrants,
     private readonly events: KeyEvents,
-    private readonly clock: Clock,
   ) {}
 
   list(query: KeyQuery): Promise<{ items: Key[]; total: number }> {
@@ -42,10 +38,10 @@ export class KeysService {
       if (!['active', 'pending', 'in_grace'].includes(before.state)) throw notLive();
       const terms = termsOf(before, changes);
       if (changes.expiresInDays === undefined && JSON.stringify(terms) === JSON.stringify(termsOf(before, {}))) return before;
-      await this.grants.require(before.kind, terms, before.projectId);
       const { expiresInDays } = changes;
       const days = expiresInDays === undefined ? undefined : this.grants.lifetimeOf(before.kind, expiresInDays);
-      const expiresAt = days === undefined ? before.expiresAt : new Date(this.clock.now().getTime() + days * DAY_MS);
+      const expiresAt = days === undefined ? before.expiresAt : this.grants.endAfter(days);
+      await this.grants.require(before.kind, terms, before.projectId, expiresAt);
       await this.keys.update(id, { ...terms, expiresAt });
       return this.events.changed(before, 'key.updated');
     });

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { type FastifyReply } from 'fastify';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { currentContext } from '../../platform/context/request-context.js';
 import { expectedVersion } from '../../platform/http/etag.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
@@ -38,6 +39,7 @@ export class MyKeysController {
   /** Make a key that acts for you. Its secret is in the answer, and nowhere else ever after. */
   @Post()
   @Requires('key:write-own')
+  @RequiresRecentProof()
   async create(@Body() body: CreateMyKey, @Res({ passthrough: true }) reply: FastifyReply): Promise<IssuedKeyView> {
     const { projectId = null, expiresInDays } = body;
     const issued = await this.making.make({ ...termsOf(body), kind: 'owner', ownerId: signedIn().id, projectId, expiresInDays });
@@ -47,6 +49,7 @@ export class MyKeysController {
   /** Put a new secret in the place of this one, which stays good for the grace. */
   @Post(':id/rotate')
   @Requires('key:write-own')
+  @RequiresRecentProof()
   async rotate(
     @Param('id', UuidPipe) id: string,
     @Body() body: RotateKey,
@@ -59,6 +62,7 @@ export class MyKeysController {
   @Post(':id/collect')
   @HttpCode(200)
   @Requires('key:write-own')
+  @RequiresRecentProof()
   async collect(@Param('id', UuidPipe) id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<IssuedKeyView> {
     return issuedView(await this.rotation.collect(id, signedIn().id), reply);
   }

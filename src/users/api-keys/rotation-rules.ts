@@ -25,7 +25,7 @@ export class RotationRules {
 
   /** Whoever rotates gets the secret, so they need what makes such a key. */
   require(key: Key): Promise<void> {
-    return this.grants.require(key.kind, key, key.projectId);
+    return this.grants.require(key.kind, key, key.projectId, this.grants.endAfter(this.lifetimeAfter(key)));
   }
 
   /** As many days as the old one had, within what its kind may have now. */

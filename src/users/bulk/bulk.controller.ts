@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { signedIn } from '../sessions/signed-in.js';
 import { BulkUsers, BulkView } from './bulk.dto.js';
 import { BulkService } from './bulk.service.js';
@@ -12,6 +13,7 @@ export class BulkUsersController {
   @Post()
   @HttpCode(200)
   @Requires('user:write')
+  @RequiresRecentProof()
   run(@Body() body: BulkUsers): Promise<BulkView> {
     return this.bulk.run(signedIn(), body);
   }

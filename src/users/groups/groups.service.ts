@@ -4,6 +4,7 @@ import { AppError } from '../../kernel/app-error.js';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { staleVersion } from '../../platform/http/etag.js';
+import { PosixRanges } from '../accounts/posix-ranges.js';
 import { UsersRepository } from '../accounts/users.repository.js';
 import { type CreateGroup, type GroupFilter, type PatchGroup } from './group.dto.js';
 import { type Group, GroupsRepository, type Member, type Page } from './groups.repository.js';
@@ -15,6 +16,7 @@ export class GroupsService {
     private readonly work: UnitOfWork,
     private readonly groups: GroupsRepository,
     private readonly users: UsersRepository,
+    private readonly ranges: PosixRanges,
     private readonly audit: AuditTrail,
   ) {}
 
@@ -38,8 +40,9 @@ export class GroupsService {
     return this.groups.members(id, limit, offset);
   }
 
-  /** Throws `group_name_taken`, `gid_number_taken` or `gid_numbers_exhausted`. */
+  /** Throws `group_name_taken`, `gid_outside_range`, `gid_number_taken` or `gid_numbers_exhausted`. */
   create({ name, gidNumber, description = '' }: CreateGroup): Promise<Group> {
+    if (gidNumber !== undefined) this.ranges.require('group', gidNumber);
     return this.work.run(async () => {
       const group = await this.groups.insert({ name, gidNumber, description, createdBy: actorName() });
       await this.audit.record({ action: 'group.created', category: 'governance', resource: about(group), after: group });

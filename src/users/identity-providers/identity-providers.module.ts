@@ -13,6 +13,7 @@ import { MyIdentitiesController } from './my-identities.controller.js';
 import { LogoutTokens } from './oidc/logout-tokens.js';
 import { OidcSignIn } from './oidc/oidc-sign-in.js';
 import { ProvidedAccounts } from './provided-accounts.js';
+import { ProviderGate } from './provider-gate.js';
 import { ProviderLoginEvents } from './provider-login-events.js';
 import { ProviderMessages } from './provider-messages.js';
 import { ProviderSecrets } from './provider-secrets.js';
@@ -45,6 +46,7 @@ import { SignInController } from './sign-in.controller.js';
     MappedRoles,
     OidcSignIn,
     ProvidedAccounts,
+    ProviderGate,
     ProviderLoginEvents,
     ProviderMessages,
     ProviderSecrets,

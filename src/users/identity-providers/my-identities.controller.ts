@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Requires } from '../../platform/auth/access.js';
+import { RequiresRecentProof } from '../../platform/auth/recent-proof.js';
 import { LoginRequest } from '../sessions/session.dto.js';
 import { signedIn } from '../sessions/signed-in.js';
 import { bind, bindingOf } from './binding-cookie.js';
@@ -29,6 +30,7 @@ export class MyIdentitiesController {
   /** Link the identity you came back with: the code of a start of yours. */
   @Post()
   @Requires('profile:write')
+  @RequiresRecentProof()
   async link(@Body() { code }: ExchangeCode, @Req() request: FastifyRequest): Promise<IdentityView> {
     const me = signedIn();
     const { provider, returned } = await this.redirects.collect(code, bindingOf(request), me.id);
@@ -54,6 +56,7 @@ export class MyIdentitiesController {
   /** Link your entry in a directory, by its password there. */
   @Post(':slug/login')
   @Requires('profile:write')
+  @RequiresRecentProof()
   async linkByPassword(@Param('slug', SlugPipe) slug: string, @Body() { username, password }: LoginRequest): Promise<IdentityView> {
     const { provider, vouched } = await this.ldap.vouch(slug, username, password);
     return viewOf(await this.identities.link(signedIn(), provider, vouched));
@@ -63,6 +66,7 @@ export class MyIdentitiesController {
   @Delete(':slug')
   @HttpCode(204)
   @Requires('profile:write')
+  @RequiresRecentProof()
   async unlink(@Param('slug', SlugPipe) slug: string): Promise<void> {
     await this.identities.unlink(signedIn(), slug);
   }

@@ -2,9 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../audit/trail/audit-trail.js';
 import { AppError } from '../../kernel/app-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
+import { type Credentials } from '../accounts/account.js';
+import { UsersRepository } from '../accounts/users.repository.js';
 import { AdministratorNetworks } from '../sessions/administrator-networks.js';
+import { type PendingSignIn, PendingSignIns } from '../sessions/pending-sign-ins.js';
+import { SecondStep } from '../sessions/second-step.js';
+import { SECOND_FACTORS } from '../sessions/session-life.js';
 import { type OpenedSession, type SignInMode, SignIns } from '../sessions/sign-ins.js';
 import { Sessions } from '../sessions/sessions.js';
+import { IdentitiesRepository } from './identities.repository.js';
 import { ProvidedAccounts } from './provided-accounts.js';
 import { ProviderLoginEvents } from './provider-login-events.js';
 import { type Provider, type Vouched } from './provider.js';
@@ -15,36 +21,45 @@ interface OpenSession {
   username: string;
 }
 
-/** What a provider says of its own second factor counts as ours (RFC 8176). */
-const CARRIED_OVER = new Set(['mfa', 'otp', 'hwk', 'swk']);
-
 /** Sessions that a provider's word opened and may end. */
 @Injectable()
 export class ProviderSessions {
   constructor(
     private readonly work: UnitOfWork,
     private readonly accounts: ProvidedAccounts,
-    private readonly signIns: SignIns,
+    private readonly identities: IdentitiesRepository,
+    private readonly users: UsersRepository,
     private readonly networks: AdministratorNetworks,
+    private readonly second: SecondStep,
+    private readonly pending: PendingSignIns,
+    private readonly signIns: SignIns,
     private readonly sessions: Sessions,
     private readonly events: ProviderLoginEvents,
     private readonly audit: AuditTrail,
   ) {}
 
-  /** The one place where a sign-in from elsewhere becomes a session. Throws `account_not_linked`, `account_inactive` or `network_refused`. */
-  async open(provider: Provider, vouched: Vouched, mode: SignInMode): Promise<OpenedSession> {
+  /**
+   * The one place where a sign-in from elsewhere becomes a session, or waits for the account's second factor where the provider does not say that
+   * it checked one. Throws `account_not_linked`, `account_inactive` or `network_refused`.
+   */
+  async open(provider: Provider, vouched: Vouched, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
+    const { session } = vouched;
+    const methods = [provider.kind, ...(vouched.amr ?? []).filter((method) => SECOND_FACTORS.includes(method))];
     try {
       return await this.work.run(async () => {
         const account = await this.accounts.of(provider, vouched);
         await this.networks.require(account);
-        await this.noteLogin(account.id);
+        const credentials = await this.noteLogin(account.id);
+        const from = { id: provider.id, slug: provider.slug, ...(session === undefined ? {} : { session }) };
+        const asked = await this.second.after(credentials, { mode, methods, provider: from });
+        if (asked) return asked;
         const opened = await this.signIns.open({
           userId: account.id,
           mustChangePassword: account.mustChangePassword,
           mode,
-          methods: [provider.kind, ...(vouched.amr ?? []).filter((method) => CARRIED_OVER.has(method))],
+          methods,
           providerId: provider.id,
-          ...(vouched.session === undefined ? {} : { providerSession: vouched.session }),
+          ...(session === undefined ? {} : { providerSession: session }),
         });
         await this.events.succeeded(provider, account, vouched, opened.sessionId);
         return opened;
@@ -69,6 +84,8 @@ export class ProviderSessions {
         [provider.id, session ?? null, externalId ?? null],
       );
       for (const one of open) await this.end(provider, one);
+      const person = externalId === undefined ? undefined : await this.identities.of(provider.id, externalId);
+      if (externalId === undefined || person) await this.pending.forget(provider.id, session, person?.userId);
       return open.length;
     });
   }
@@ -84,8 +101,10 @@ export class ProviderSessions {
     });
   }
 
-  private async noteLogin(userId: string): Promise<void> {
-    const noted = await this.work.queryInside('UPDATE users SET last_login_at = now() WHERE id = $1 AND active RETURNING id', [userId]);
-    if (noted.length === 0) throw new AppError('forbidden', 'account_inactive', 'The account is deactivated.');
+  private async noteLogin(userId: string): Promise<Credentials> {
+    const credentials = await this.users.credentials({ id: userId });
+    if (!credentials || !(await this.users.noteLogin(credentials)))
+      throw new AppError('forbidden', 'account_inactive', 'The account is deactivated.');
+    return credentials;
   }
 }

@@ -111,6 +111,13 @@ export class ProvidersRepository {
     return found !== undefined;
   }
 
+  async linkedUsers(id: string): Promise<string[]> {
+    const rows = await this.work.queryInside<{ id: string }>('SELECT DISTINCT user_id AS id FROM user_identities WHERE provider_id = $1', [
+      id,
+    ]);
+    return rows.map((row) => row.id);
+  }
+
   /** Whether whoever controls the provider could become a superuser. */
   async vouchesForSuperuser(id: string, superuser: string): Promise<boolean> {
     const [found] = await this.work.queryInside(

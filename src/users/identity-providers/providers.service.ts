@@ -7,16 +7,13 @@ import { canonicalJson, toJson } from '../../kernel/canonical-json.js';
 import { actorName } from '../../platform/context/request-context.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { staleVersion } from '../../platform/http/etag.js';
-import { Administrators } from '../accounts/administrators.js';
-import { SUPERUSER } from '../roles/system-roles.js';
 import { checkConfig } from './config-rules.js';
+import { ProviderGate } from './provider-gate.js';
 import { ProviderSecrets, type Secrets } from './provider-secrets.js';
 import { type CreateIdentityProvider, type PatchIdentityProvider } from './provider.dto.js';
 import { type Provider, type RoleOfGroup } from './provider.js';
 import { ProviderTargets } from './provider-targets.js';
 import { ProvidersRepository } from './providers.repository.js';
-
-type Grants = Pick<Provider, 'roleMap' | 'defaultRoles' | 'mayGrantSuperuser'>;
 
 @Injectable()
 export class ProvidersService {
@@ -26,7 +23,7 @@ export class ProvidersService {
     private readonly work: UnitOfWork,
     private readonly providers: ProvidersRepository,
     private readonly secrets: ProviderSecrets,
-    private readonly administrators: Administrators,
+    private readonly gate: ProviderGate,
     private readonly audit: AuditTrail,
     private readonly targets: ProviderTargets,
     config: AppConfig,
@@ -42,7 +39,7 @@ export class ProvidersService {
     return this.providers.byId(id);
   }
 
-  /** Throws `slug_taken`, `unknown_role`, `superuser_required`, `superuser_not_allowed` or what checkConfig() throws. */
+  /** Throws `slug_taken`, `unknown_role`, what ProviderGate throws, or what checkConfig() throws. */
   async create(input: CreateIdentityProvider): Promise<Provider> {
     const {
       slug,
@@ -57,10 +54,10 @@ export class ProvidersService {
     const id = uuidv7();
     const secrets = this.secrets.changed(config.kind, {}, input.secrets);
     await checkConfig(config, secrets, this.production, this.targets);
-    requireHarmless({ roleMap, defaultRoles, mayGrantSuperuser });
     const sealedSecrets = this.secrets.seal(id, secrets);
     return this.work.run(async () => {
-      if (mayGrantSuperuser) await this.requireSuperuser();
+      await this.gate.open();
+      await this.gate.allowNew({ roleMap, defaultRoles, createsAccounts, mayGrantSuperuser });
       await this.providers.insert(
         { id, slug, kind: config.kind, name, enabled, config, sealedSecrets, createsAccounts, mayGrantSuperuser },
         actorName(),
@@ -75,13 +72,13 @@ export class ProvidersService {
   /** Also throws `kind_is_fixed`, `issuer_is_fixed` and `stale_version`. */
   patch(id: string, input: PatchIdentityProvider, expected: number | undefined): Promise<Provider> {
     return this.work.run(async () => {
+      await this.gate.open();
       const before = await this.locked(id, expected);
+      const known = this.secrets.of(before);
       const { next, secrets } = this.changed(before, input);
       await checkConfig(next.config, secrets, this.production, this.targets);
-      requireHarmless(next);
-      if (sameAs(before, next) && canonicalJson(toJson(this.secrets.of(before))) === canonicalJson(toJson(secrets))) return before;
-      if (before.mayGrantSuperuser || next.mayGrantSuperuser || (await this.providers.vouchesForSuperuser(id, SUPERUSER)))
-        await this.requireSuperuser();
+      await this.gate.allowChange({ provider: before, secrets: known }, { provider: next, secrets });
+      if (sameAs(before, next) && canonicalJson(toJson(known)) === canonicalJson(toJson(secrets))) return before;
       if (issuerOf(before) !== issuerOf(next) && (await this.providers.isInUse(id)))
         throw AppError.conflict(
           'issuer_is_fixed',
@@ -133,27 +130,11 @@ export class ProvidersService {
     return provider;
   }
 
-  /** Whoever points such a provider elsewhere, or maps a group of theirs, could sign in as a superuser. */
-  private requireSuperuser(): Promise<void> {
-    return this.administrators.allow({ active: true, roles: [] }, { active: true, roles: [SUPERUSER] });
-  }
-
   private audited(provider: Provider): object {
     const { slug, kind, name, enabled, config, roleMap, defaultRoles, createsAccounts, mayGrantSuperuser } = provider;
     const secretDigests = this.secrets.digests(provider);
     return { slug, kind, name, enabled, config, roleMap, defaultRoles, createsAccounts, mayGrantSuperuser, secretDigests };
   }
-}
-
-function requireHarmless({ roleMap, defaultRoles, mayGrantSuperuser }: Grants): void {
-  const mapped = mayGrantSuperuser ? -1 : roleMap.findIndex(({ role }) => role === SUPERUSER);
-  const given = defaultRoles.indexOf(SUPERUSER);
-  if (mapped < 0 && given < 0) return;
-  throw AppError.field(
-    mapped < 0 ? `/defaultRoles/${given}` : `/roleMap/${mapped}/role`,
-    'superuser_not_allowed',
-    'Nobody becomes a superuser by default, and by a group only where `mayGrantSuperuser` says so.',
-  );
 }
 
 /** Whose names the external ids are. A directory may move: its entries have ids that are unique everywhere. */

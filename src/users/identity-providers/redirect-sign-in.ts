@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
+import { type PendingSignIn } from '../sessions/pending-sign-ins.js';
 import { type OpenedSession, type SignInMode } from '../sessions/sign-ins.js';
 import { OidcSignIn } from './oidc/oidc-sign-in.js';
 import { isAway } from './is-away.js';
@@ -69,8 +70,8 @@ export class RedirectSignIn {
     return this.goOn(provider, pending, () => this.saml.arrive(provider, pending.kept, response));
   }
 
-  /** A session for a code. Throws `exchange_refused`, `account_not_linked` or `account_inactive`. */
-  async exchange(code: string, binding: string | undefined, mode: SignInMode): Promise<OpenedSession> {
+  /** A session for a code, or the question for a second factor. Throws `exchange_refused`, `account_not_linked` or `account_inactive`. */
+  async exchange(code: string, binding: string | undefined, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
     const { provider, returned } = await this.collect(code, binding, null);
     return this.sessions.open(provider, returned.vouched, mode);
   }

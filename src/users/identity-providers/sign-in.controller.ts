@@ -4,8 +4,8 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Public } from '../../platform/auth/access.js';
 import { Limit } from '../../platform/limits/limit.js';
 import { AppError } from '../../kernel/app-error.js';
-import { ApiCredential, type CredentialView, LoginRequest } from '../sessions/session.dto.js';
-import { credentialOf } from '../sessions/signed-in-answer.js';
+import { ApiCredential, LoginRequest, type SignedInView } from '../sessions/session.dto.js';
+import { signedInOf } from '../sessions/signed-in-answer.js';
 import { bind, bindingOf } from './binding-cookie.js';
 import { LdapLogin } from './ldap/ldap-login.js';
 import { LogoutTokens } from './oidc/logout-tokens.js';
@@ -29,23 +29,24 @@ export class SignInController {
   /** The ways to sign in from elsewhere. */
   @Get('providers')
   @Public('the sign-in page shows them')
+  @Limit({ budget: 'sign_in_step' })
   async list(): Promise<ProviderButtons> {
     return { items: await this.providers.list() };
   }
 
-  /** Sign in with a directory's username and password. */
+  /** Sign in with a directory's username and password, the first step where the account has a second factor. */
   @Post('providers/:slug/login')
   @HttpCode(200)
   @Header('cache-control', 'no-store')
-  @ApiCredential()
+  @ApiCredential({ orPending: true })
   @Public('who signs in has no token yet')
   @Limit({ budget: 'login' })
   async login(
     @Param('slug', SlugPipe) slug: string,
     @Body() { username, password, mode }: LoginRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<CredentialView> {
-    return credentialOf(await this.ldap.signIn(slug, username, password, mode ?? 'tokens'), reply);
+  ): Promise<SignedInView> {
+    return signedInOf(await this.ldap.signIn(slug, username, password, mode ?? 'tokens'), reply);
   }
 
   /** Begin to sign in at another site. Sets a cookie, without which the browser cannot come back. */
@@ -53,6 +54,7 @@ export class SignInController {
   @HttpCode(200)
   @Header('cache-control', 'no-store')
   @Public('who signs in has no token yet')
+  @Limit({ budget: 'sign_in_step' })
   async start(
     @Param('slug', SlugPipe) slug: string,
     @Body() { returnTo }: StartSignIn,
@@ -68,6 +70,7 @@ export class SignInController {
   @Get('providers/:slug/callback')
   @ApiResponse(goesOn)
   @Public('the state is the credential')
+  @Limit({ budget: 'sign_in_step' })
   async callback(@Param('slug', SlugPipe) slug: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const [, query = ''] = request.url.split(/\?(.*)/s);
     await reply.redirect(await this.redirects.oidcReturned(slug, query, bindingOf(request)), 303);
@@ -80,6 +83,7 @@ export class SignInController {
   @ApiBody({ type: SamlAnswer })
   @ApiResponse(goesOn)
   @Public('the state is the credential, the signature the proof')
+  @Limit({ budget: 'sign_in_step' })
   async acs(@Param('slug', SlugPipe) slug: string, @Body() form: Record<string, string>, @Res() reply: FastifyReply): Promise<void> {
     const to = await this.redirects.samlReturned(slug, field(form, 'SAMLResponse'), field(form, 'RelayState'));
     await reply.redirect(to, 303);
@@ -102,23 +106,24 @@ export class SignInController {
   @ApiConsumes(FORM)
   @ApiBody({ type: LogoutNotice })
   @Public('the token is signed by the provider')
+  @Limit({ budget: 'sign_in_step' })
   async logout(@Param('slug', SlugPipe) slug: string, @Body() form: Record<string, string>): Promise<void> {
     await this.logoutTokens.take(slug, field(form, 'logout_token'));
   }
 
-  /** Collect the tokens for the code the browser came back with. */
+  /** Collect the tokens for the code the browser came back with; the first step where the account has a second factor and the provider did not check one. */
   @Post('exchange')
   @HttpCode(200)
   @Header('cache-control', 'no-store')
-  @ApiCredential()
+  @ApiCredential({ orPending: true })
   @Public('the code is the credential')
   @Limit({ budget: 'login' })
   async exchange(
     @Body() { code, mode }: ExchangeCode,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<CredentialView> {
-    return credentialOf(await this.redirects.exchange(code, bindingOf(request), mode ?? 'tokens'), reply);
+  ): Promise<SignedInView> {
+    return signedInOf(await this.redirects.exchange(code, bindingOf(request), mode ?? 'tokens'), reply);
   }
 }
 

@@ -30,7 +30,10 @@ describe('the password policy', () => {
     ['with the front of the e-mail address in it', 'it is g.murray-hopper at home', 'password_has_context'],
     ['with a name of its owner in it', 'the murray river in spring', 'password_has_context'],
     ['with the organisation in it', 'gates of the exampleworks', 'password_has_context'],
+    ['with the organisation in it, word by word', 'gates of the example works', 'password_has_context'],
     ['with the product in it', 'quiet cadastre of harbours', 'password_has_context'],
+    ['with a name of its owner spread by blanks', 'it is m u r r a y at dusk', 'password_has_context'],
+    ['with a name of its owner spread by signs', 'it is M-u.r_r-a-y at dusk', 'password_has_context'],
   ])('U10, ASVS 6.2.1, ASVS 6.2.4, ASVS 6.2.11: refuses one that is %s', (_what, password, code) => {
     expect(verdict(password)).toBe(code);
   });
@@ -51,6 +54,12 @@ describe('the password policy', () => {
 
   it('lets a very short username be part of words', () => {
     expect(verdict('the ada lovelace fan club', 'ada')).toBe('good');
+  });
+
+  it('U10, ASVS 6.2.11: finds a name in words, and not across them', () => {
+    expect(verdict('down the river at dusk', 'vera')).toBe('good');
+    expect(verdict('a long riVERA at dusk', 'vera')).toBe('password_has_username');
+    expect(verdict('down to v e r a at dusk', 'vera')).toBe('password_has_username');
   });
 
   it('U10, ASVS 6.2.4, ASVS 6.2.12: knows more than three thousand that are long enough to be taken otherwise', () => {

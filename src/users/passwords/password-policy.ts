@@ -44,18 +44,31 @@ export function requireGoodPassword(password: string, person: Person, pointer: s
   if (characters < shortest)
     throw AppError.field(pointer, 'password_too_short', `A password has at least ${shortest} characters; a short sentence is a good one.`);
   if (characters > LONGEST) throw AppError.field(pointer, 'password_too_long', `A password has at most ${LONGEST} characters.`);
+  const readings = readingsOf(password);
+  const holds = (word: string): boolean => readings.some((reading) => reading.includes(word));
   const username = person.username.toLowerCase();
-  if (username.length >= SHORTEST_WORD && plain.includes(username))
+  if (username.length >= SHORTEST_WORD && holds(username))
     throw AppError.field(pointer, 'password_has_username', 'A password must not contain the username.');
-  if (wordsAbout(person, contextWords).some((word) => plain.includes(word)))
+  if (wordsAbout(person, contextWords).some(holds))
     throw AppError.field(pointer, 'password_has_context', 'A password must not contain your name, your address or the name of this place.');
   if (new Set(plain).size < FEWEST_DIFFERENT || isCommon(plain))
     throw AppError.field(pointer, 'password_common', 'This password is one of the first that are tried.');
 }
 
+/** Between letters that stand alone, as in `v e r a` and `v-e-r-a`. */
+const BETWEEN_LETTERS = /(?<=(?:^|[\s._-])[^\s._-])[\s._-](?=[^\s._-](?:[\s._-]|$))/gu;
+
+/** As it is, and with letters that were spread put together. Words are not joined: the river at dusk is nobody called Vera. */
+function readingsOf(password: string): string[] {
+  const text = password.normalize('NFC').toLowerCase().replaceAll(/\s+/g, ' ');
+  return [text, text.replaceAll(BETWEEN_LETTERS, '')];
+}
+
+/** A name of several words as one word too. */
 function wordsAbout({ email, displayName }: Person, contextWords: readonly string[]): string[] {
   const words = [email?.split('@')[0] ?? '', ...(displayName ?? '').split(/[\s,.'’-]+/), ...contextWords, PRODUCT];
-  return words.map((word) => word.toLowerCase().replaceAll(/\s/g, '')).filter((word) => word.length >= SHORTEST_WORD);
+  const forms = words.map((word) => word.trim().toLowerCase().replaceAll(/\s+/g, ' ')).flatMap((word) => [word, word.replaceAll(' ', '')]);
+  return forms.filter((word) => word.length >= SHORTEST_WORD);
 }
 
 const DISGUISES: Record<string, string> = { '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '@': 'a', $: 's', '!': 'i' };

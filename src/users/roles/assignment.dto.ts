@@ -1,20 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  ArrayMinSize,
-  ArrayUnique,
-  IsArray,
-  IsDate,
-  IsOptional,
-  IsString,
-  IsUUID,
-  MaxLength,
-  ValidateBy,
-} from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsOptional, IsString, IsUUID, MaxLength, ValidateBy } from 'class-validator';
 import { parseNetwork } from '../../kernel/ip-address.js';
-
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+import { IsInstant } from '../../platform/http/instant.js';
 
 export class AssignRole {
   /** @example 'operator' */
@@ -59,8 +47,7 @@ export class AssignRole {
 
   /** When it ends by itself, as a time of RFC 3339; never when absent. */
   @IsOptional()
-  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' && RFC3339.test(value) ? new Date(value) : value))
-  @IsDate({ message: 'must be a time such as 2026-05-01T12:00:00Z' })
+  @IsInstant()
   @ApiProperty({ type: String, nullable: true, required: false })
   expiresAt?: Date | null;
 }

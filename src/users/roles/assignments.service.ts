@@ -28,8 +28,8 @@ export class Assignments {
   }
 
   /**
-   * Makes these the roles assigned by hand, without limits; what an identity provider assigned stays. Throws `unknown_role`, `rights_exceeded`
-   * for a role that is new, and what AccountGate throws.
+   * Makes these the roles assigned by hand, without limits; what an identity provider assigned stays. Throws `unknown_role` and what
+   * AccountGate throws, of roles for those that are new.
    */
   replace(userId: string, roles: readonly string[], expected: number | undefined): Promise<Account> {
     return this.work.run(async () => {
@@ -57,16 +57,16 @@ export class Assignments {
   }
 
   /**
-   * Assigns one role by hand. Throws `unknown_role`, `role_already_assigned`, `expiry_past`, `role_not_limitable`, `rights_exceeded`, and what
-   * AccountGate throws.
+   * Assigns one role by hand. Throws `unknown_role`, `role_already_assigned`, `expiry_past`, `role_not_limitable`, and what AccountGate
+   * throws.
    */
   assign(userId: string, { role, networks = null, vrfIds = null, expiresAt = null }: AssignRole): Promise<Assignment> {
     if ((role === SUPERUSER || role === ADMIN) && (networks !== null || vrfIds !== null))
       throw AppError.field('/role', 'role_not_limitable', 'Who administers does so everywhere; give another role for some networks.');
     return this.work.run(async () => {
-      const before = await this.gate.open(userId);
-      await this.gate.allow(before, { ...before, roles: [...before.roles, role] }, [{ role, networks, vrfIds }]);
       await this.requireFuture(expiresAt);
+      const before = await this.gate.open(userId);
+      await this.gate.allow(before, { ...before, roles: [...before.roles, role] }, [{ role, networks, vrfIds, expiresAt }]);
       const assignment = await this.assignments.insert(userId, { role, networks, vrfIds, expiresAt, assignedBy: actorName() });
       if (!assignment) throw AppError.field('/role', 'unknown_role', 'There is no such role.');
       await this.users.update(userId, {});

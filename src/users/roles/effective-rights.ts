@@ -1,7 +1,7 @@
 import { aboutNetworks, aboutOneself } from '../../platform/auth/permissions.js';
 import { type NetworkScope, type Principal } from '../../platform/context/request-context.js';
 import { type Grant, rightsOf } from './rights.js';
-import { ADMIN, SUPERUSER } from './system-roles.js';
+import { ADMINISTRATION } from './system-roles.js';
 
 /** A role somebody has at this moment, and where. */
 export interface Assignment {
@@ -9,11 +9,13 @@ export interface Assignment {
   permissions: string[];
   vrfIds: string[] | null;
   networks: string[] | null;
+  /** As text of PostgreSQL's; null when it is for good. */
+  expiresAt: string | null;
 }
 
 /** The assignments of the user `u` as a JSON list. */
 export const ASSIGNMENTS = `
-  (SELECT coalesce(json_agg(json_build_object('role', r.name, 'vrfIds', ur.vrf_ids, 'networks', ur.networks,
+  (SELECT coalesce(json_agg(json_build_object('role', r.name, 'vrfIds', ur.vrf_ids, 'networks', ur.networks, 'expiresAt', ur.expires_at,
             'permissions', ARRAY (SELECT rp.permission FROM role_permissions rp WHERE rp.role_id = r.id))), '[]')
      FROM user_roles ur JOIN roles r ON r.id = ur.role_id
     WHERE ur.user_id = u.id AND (ur.expires_at IS NULL OR ur.expires_at > now()))`;
@@ -22,11 +24,10 @@ export const ASSIGNMENTS = `
 export function effectiveRights(assignments: readonly Assignment[]): Required<Pick<Principal, 'permissions' | 'scopes' | 'limitClass'>> {
   const rights = [...rightsOf(assignments.flatMap(grantsOf))];
   const scopes = rights.flatMap(([permission, where]): [string, NetworkScope][] => (where === 'everywhere' ? [] : [[permission, where]]));
-  const administers = assignments.some((assignment) => !isLimited(assignment) && [SUPERUSER, ADMIN].includes(assignment.role));
   return {
     permissions: new Set(rights.map(([permission]) => permission)),
     scopes: new Map(scopes),
-    limitClass: administers ? 'admin' : 'user',
+    limitClass: rights.some(([permission]) => permission === ADMINISTRATION) ? 'admin' : 'user',
   };
 }
 

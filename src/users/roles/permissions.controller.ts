@@ -2,39 +2,33 @@ import { Controller, Get } from '@nestjs/common';
 import { permissions } from '../../platform/auth/permissions.js';
 import { Requires } from '../../platform/auth/access.js';
 import { RouteAccessList } from '../../platform/auth/route-access.js';
-import { Authority } from './authority.js';
+import { currentContext, type Principal } from '../../platform/context/request-context.js';
 import { PermissionCatalogueView, type RightView } from './permission.dto.js';
 import { routeLineOf } from './route-lines.js';
 import { systemRoles } from './system-roles.js';
 
 @Controller('permissions')
 export class PermissionsController {
-  constructor(
-    private readonly routes: RouteAccessList,
-    private readonly authority: Authority,
-  ) {}
+  constructor(private readonly routes: RouteAccessList) {}
 
   /** What rights there are, which role has which, which route asks for which, and what you may do yourself. */
   @Get()
   @Requires('profile:read')
-  async catalogue(): Promise<PermissionCatalogueView> {
+  catalogue(): PermissionCatalogueView {
     return {
       permissions: [...permissions],
       roles: systemRoles.map(({ name, description, permissions: held }) => ({ name, description, permissions: [...held].sort() })),
       routes: this.routes.list().map(routeLineOf),
-      mine: await this.mine(),
+      mine: mine(currentContext()?.principal),
     };
   }
+}
 
-  private async mine(): Promise<RightView[]> {
-    const rights = [...(await this.authority.ofCaller())].sort(([a], [b]) => a.localeCompare(b));
-    return rights.map(([permission, where]) => ({
-      permission,
-      everywhere: where === 'everywhere',
-      limits:
-        where === 'everywhere'
-          ? []
-          : where.map(({ vrfIds, networks }) => ({ vrfIds: vrfIds && [...vrfIds], networks: networks && [...networks] })),
-    }));
-  }
+/** As the guard sees them: what a limited role gives of its holder alone is not limited. */
+function mine(principal: Principal | undefined): RightView[] {
+  return [...(principal?.permissions ?? [])].sort().map((permission) => {
+    const scope = principal?.scopes?.get(permission);
+    const limits = scope?.map(({ vrfIds, networks }) => ({ vrfIds: vrfIds && [...vrfIds], networks: networks && [...networks] }));
+    return { permission, everywhere: !scope, limits: limits ?? [] };
+  });
 }

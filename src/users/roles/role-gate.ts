@@ -22,6 +22,12 @@ export class RoleGate {
     });
   }
 
+  /** Throws `superuser_required` when the role is that of superusers and the caller is none. */
+  async requireMaster(role: string): Promise<void> {
+    const holder = { active: true, roles: [role] };
+    await this.administrators.allow(holder, holder);
+  }
+
   /** Throws `rights_exceeded` for permissions that the caller does not have everywhere. */
   async requireHeld(permissions: readonly string[]): Promise<void> {
     await this.administrators.lock();

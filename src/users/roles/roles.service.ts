@@ -38,7 +38,7 @@ export class RolesService {
     });
   }
 
-  /** Also throws `system_role`; the caller has to have what the role gives before and after. */
+  /** Also throws `system_role` and `superuser_required`; the caller has to have what the role gives before and after. */
   patch(id: string, input: PatchRole, expected: number | undefined): Promise<Role> {
     if (input.permissions) requireKnown(input.permissions);
     return this.work.run(async () => {
@@ -75,6 +75,7 @@ export class RolesService {
     const role = await this.roles.byId(id);
     if (role.system && !secondFactorOnly) throw AppError.conflict('system_role', 'The program keeps this role as it is; make another one.');
     if (expected !== undefined && expected !== role.version) throw staleVersion(role.version);
+    await this.gate.requireMaster(role.name);
     await this.gate.requireHeld(role.permissions);
     return role;
   }

@@ -33,6 +33,8 @@ const rightsReads: readonly Permission[] = [
 /** Holders of either administer; `superuser` alone may make and unmake superusers. */
 export const SUPERUSER = 'superuser';
 export const ADMIN = 'admin';
+/** Whoever has it everywhere administers, by whatever role: shorter and fewer sessions, the networks of administrators, the larger rate limit. */
+export const ADMINISTRATION: Permission = 'user:write';
 
 /** What a new account has when nobody says otherwise. */
 export const defaultRoles: readonly string[] = ['viewer', 'requestor'];

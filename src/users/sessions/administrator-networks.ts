@@ -7,7 +7,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { ADMINISTERS } from './session-life.js';
 import { SignInSettings } from './sign-in-settings.js';
 
-/** Where administrators may sign in from: in one of the permitted networks when there are any, and in none of the denied ones. */
+/** Where administrators may be: in one of the permitted networks when there are any, and in none of the denied ones. */
 @Injectable()
 export class AdministratorNetworks {
   constructor(
@@ -18,9 +18,7 @@ export class AdministratorNetworks {
 
   /** Call before the unit of work that signs them in: the event has to stay when the refusal rolls that back. Throws `network_refused`. */
   async require(user: { id: string; username: string }): Promise<void> {
-    const address = currentContext()?.clientAddress ?? '';
-    const { administratorNetworks: allowed, administratorNetworksDenied: denied } = this.settings;
-    if ((allowed.length === 0 || within(address, allowed)) && !within(address, denied)) return;
+    if (isPermitted(this.settings, currentContext()?.clientAddress)) return;
     const [row] = await this.work.query<{ administers: boolean }>(
       `SELECT ${ADMINISTERS} AS administers FROM (SELECT $1::uuid AS user_id) s`,
       [user.id],
@@ -34,8 +32,21 @@ export class AdministratorNetworks {
       resource: { type: 'user', id: user.id, name: user.username },
       actor: { kind: 'user', id: user.id, name: user.username },
     });
-    throw new AppError('forbidden', 'network_refused', 'Administrators may not sign in from this network.');
+    throw networkRefused();
   }
+}
+
+/** Throws `network_refused`. */
+export function requireAdministratorNetwork(settings: SignInSettings, address: string | undefined): void {
+  if (!isPermitted(settings, address)) throw networkRefused();
+}
+
+function isPermitted({ administratorNetworks: allowed, administratorNetworksDenied: denied }: SignInSettings, address = ''): boolean {
+  return (allowed.length === 0 || within(address, allowed)) && (denied.length === 0 || !within(address, denied));
+}
+
+function networkRefused(): AppError {
+  return new AppError('forbidden', 'network_refused', 'Administrators may not work from this network.');
 }
 
 function within(address: string, networks: readonly string[]): boolean {

@@ -23,7 +23,7 @@ import {
 } from './session.dto.js';
 import { Sessions } from './sessions.js';
 import { signedIn } from './signed-in.js';
-import { credentialOf, pendingOf, tokensOf } from './signed-in-answer.js';
+import { credentialOf, signedInOf, tokensOf } from './signed-in-answer.js';
 
 @Controller('auth')
 export class AuthController {
@@ -44,8 +44,7 @@ export class AuthController {
   @Public('who signs in has no token yet')
   @Limit({ budget: 'login' })
   async login(@Body() body: LoginRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<SignedInView> {
-    const answer = await this.logins.signIn(body.username, body.password, body.mode ?? 'tokens');
-    return answer.mode === 'pending' ? pendingOf(answer) : credentialOf(answer, reply);
+    return signedInOf(await this.logins.signIn(body.username, body.password, body.mode ?? 'tokens'), reply);
   }
 
   /** The second step of signing in, in the mode of the first. */
@@ -54,6 +53,7 @@ export class AuthController {
   @Header('cache-control', 'no-store')
   @ApiCredential()
   @Public('the ticket of the first step is the credential')
+  @Limit({ budget: 'sign_in_step' })
   async secondFactor(
     @Body() { ticket, code, recoveryCode, passkey }: SecondFactorRequest,
     @Req() request: FastifyRequest,
@@ -69,6 +69,7 @@ export class AuthController {
   @Header('cache-control', 'no-store')
   @ApiOkResponse({ schema: { type: 'object' } })
   @Public('a challenge is what signing in by a passkey begins with')
+  @Limit({ budget: 'sign_in_step' })
   passkeyOptions(
     @Body() { ticket }: PasskeyOptionsRequest,
     @Req() request: FastifyRequest,
@@ -82,6 +83,7 @@ export class AuthController {
   @Header('cache-control', 'no-store')
   @ApiCredential()
   @Public('the passkey is the credential')
+  @Limit({ budget: 'login' })
   async passkey(
     @Body() { response, mode }: PasskeyLoginRequest,
     @Req() request: FastifyRequest,
@@ -95,6 +97,7 @@ export class AuthController {
   @HttpCode(200)
   @Header('cache-control', 'no-store')
   @Public('the refresh token is the credential, the access token may have expired')
+  @Limit({ budget: 'refresh' })
   async refresh(@Body() body: RefreshRequest): Promise<TokenView> {
     return tokensOf(await this.refreshTokens.rotate(body.refreshToken));
   }

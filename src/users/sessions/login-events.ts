@@ -14,6 +14,8 @@ interface Opened {
   sessionId: string;
   mode: 'tokens' | 'console';
   methods: readonly string[];
+  /** The slug of who vouched in the first step. */
+  provider?: string;
 }
 
 type Reason = 'wrong_password' | 'unknown_user' | 'inactive' | 'wrong_code' | 'wrong_passkey';
@@ -29,14 +31,14 @@ export class LoginEvents {
   ) {}
 
   /** Part of the open unit of work. */
-  async succeeded(attempt: Attempt, { id, username }: Known, { sessionId, mode, methods }: Opened): Promise<void> {
+  async succeeded(attempt: Attempt, { id, username }: Known, { sessionId, ...detail }: Opened): Promise<void> {
     await this.throttle.succeeded(attempt);
     await this.audit.record({
       action: 'login.succeeded',
       category: 'access',
       resource: { type: 'session', id: sessionId },
       actor: { kind: 'user', id, name: username },
-      detail: { mode, methods },
+      detail,
     });
   }
 

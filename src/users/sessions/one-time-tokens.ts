@@ -64,6 +64,14 @@ export class OneTimeTokens {
     await this.work.query('DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2', [userId, purpose]);
   }
 
+  /** Those with this in their detail, of one user or of all. Part of the open unit of work. */
+  async voidThose(purpose: TokenPurpose, detail: object, userId: string | undefined): Promise<void> {
+    await this.work.queryInside(
+      'DELETE FROM one_time_tokens WHERE purpose = $1 AND detail @> $2::jsonb AND ($3::uuid IS NULL OR user_id = $3)',
+      [purpose, JSON.stringify(toJson(detail)), userId ?? null],
+    );
+  }
+
   /** Forgets those nobody can use any more, and returns how many. */
   async forgetOld(): Promise<number> {
     return (await this.work.query('DELETE FROM one_time_tokens WHERE expires_at < now() RETURNING purpose')).length;

@@ -8,7 +8,8 @@ import { type Proof, SecondFactors } from '../second-factors/second-factors.js';
 import { AdministratorNetworks } from './administrator-networks.js';
 import { LoginEvents } from './login-events.js';
 import { type Attempt, LoginThrottle } from './login-throttle.js';
-import { type PendingSignIn, PendingSignIns } from './pending-sign-ins.js';
+import { type FirstStep, type PendingSignIn, PendingSignIns } from './pending-sign-ins.js';
+import { SECOND_FACTORS } from './session-life.js';
 import { type OpenedSession, SignIns, type SignInMode } from './sign-ins.js';
 
 /** From a right password to a session: at once, or by way of a second factor. */
@@ -37,10 +38,18 @@ export class SecondStep {
     note: () => Promise<boolean>,
   ): Promise<OpenedSession | PendingSignIn | undefined> {
     await this.networks.require(account);
-    const kinds = await this.factors.kindsOf(account.id);
-    if (kinds.length === 0) return this.work.run(async () => ((await note()) ? this.open(account, mode, attempt, ['pwd']) : undefined));
+    const first = { mode, methods: ['pwd'] };
+    const asked = await this.after(account, first);
+    if (!asked) return this.work.run(async () => ((await note()) ? this.open(account, first, attempt) : undefined));
     await this.throttle.withdraw(attempt);
-    return this.pending.begin(account, mode, kinds);
+    return asked;
+  }
+
+  /** What a sign-in waits for after its first step, whatever that was; undefined when the account has no second factor, or it was shown already. */
+  async after(account: Credentials, first: FirstStep): Promise<PendingSignIn | undefined> {
+    if (first.methods.some((method) => SECOND_FACTORS.includes(method))) return undefined;
+    const kinds = await this.factors.kindsOf(account.id);
+    return kinds.length === 0 ? undefined : this.pending.begin(account, first, kinds);
   }
 
   /**
@@ -48,7 +57,7 @@ export class SecondStep {
    * `login_locked` and `login_delayed`.
    */
   async complete(ticket: string, proof: Proof, party: () => Party): Promise<OpenedSession> {
-    const { account, mode } = await this.pending.look(ticket);
+    const { account, first } = await this.pending.look(ticket);
     return this.throttle.attempt(account.username, async (attempt) => {
       await this.networks.require(account);
       const opened = await this.work.run(async () => {
@@ -56,7 +65,7 @@ export class SecondStep {
         if (method === undefined) return undefined;
         await this.pending.use(ticket);
         if (!(await this.users.noteLogin(account))) return undefined;
-        return this.open(account, mode, attempt, ['pwd', method]);
+        return this.open(account, { ...first, methods: [...first.methods, method] }, attempt);
       });
       if (opened) return opened;
       await this.events.failed(attempt, account.username, account, proof.passkey ? 'wrong_passkey' : 'wrong_code');
@@ -65,10 +74,22 @@ export class SecondStep {
   }
 
   /** Part of the open unit of work. */
-  private async open(account: Credentials, mode: SignInMode, attempt: Attempt, methods: string[]): Promise<OpenedSession> {
+  private async open(account: Credentials, { mode, methods, provider }: FirstStep, attempt: Attempt): Promise<OpenedSession> {
     const { id: userId, mustChangePassword } = account;
-    const opened = await this.signIns.open({ userId, mustChangePassword, mode, methods });
-    await this.events.succeeded(attempt, account, { sessionId: opened.sessionId, mode, methods });
+    const opened = await this.signIns.open({
+      userId,
+      mustChangePassword,
+      mode,
+      methods,
+      ...(provider && { providerId: provider.id }),
+      ...(provider?.session !== undefined && { providerSession: provider.session }),
+    });
+    await this.events.succeeded(attempt, account, {
+      sessionId: opened.sessionId,
+      mode,
+      methods,
+      ...(provider && { provider: provider.slug }),
+    });
     return opened;
   }
 }

@@ -6,7 +6,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { Log } from '../../platform/logging/log.js';
 import { BriefMemory } from '../brief-memory.js';
 import { type Assignment, ASSIGNMENTS, effectiveRights } from '../roles/effective-rights.js';
-import { ASKS_SECOND_FACTOR, isLive, NOTE_USE, SECOND_FACTORS } from './session-life.js';
+import { asksSecondFactor, isLive, NOTE_USE, SECOND_FACTORS_SQL } from './session-life.js';
 import { SignInSettings } from './sign-in-settings.js';
 
 interface Row {
@@ -26,7 +26,7 @@ const WHILE_RESTRICTED = new Set(['profile:read', 'profile:write']);
 const PRINCIPAL = `
   SELECT s.id AS "sessionId", u.id AS "userId", u.username, u.must_change_password AS "mustChangePassword", s.methods,
          s.authenticated_at AS "authenticatedAt", s.last_seen_at < now() - interval '1 minute' AS unnoted,
-         ${ASKS_SECOND_FACTOR} AND NOT s.methods && ${SECOND_FACTORS} AS "asksSecondFactor",
+         ${asksSecondFactor('s.user_id')} AND NOT s.methods && ${SECOND_FACTORS_SQL} AS "asksSecondFactor",
          ${ASSIGNMENTS} AS assignments
     FROM auth_sessions s
     JOIN users u ON u.id = s.user_id`;

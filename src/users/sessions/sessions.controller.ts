@@ -4,6 +4,7 @@ import { OffsetPage } from '../../platform/http/paging.dto.js';
 import { currentContext } from '../../platform/context/request-context.js';
 import { UuidPipe } from '../../platform/http/uuid.pipe.js';
 import { AppError } from '../../kernel/app-error.js';
+import { AccountRecovery } from './account-recovery.js';
 import { deviceLabel } from './device-label.js';
 import { EndedSessionsView, MySessionPage, type MySessionView, SessionFilter, SessionPage } from './session.dto.js';
 import { type LiveSession, SessionList } from './session-list.js';
@@ -15,6 +16,7 @@ export class SessionsController {
   constructor(
     private readonly sessions: Sessions,
     private readonly live: SessionList,
+    private readonly recovery: AccountRecovery,
   ) {}
 
   /** Where you are signed in, newest first. */
@@ -54,7 +56,7 @@ export class SessionsController {
   @HttpCode(204)
   @Requires('session:write')
   async end(@Param('id', UuidPipe) id: string): Promise<void> {
-    if (!(await this.sessions.revoke(id, 'revoked'))) throw AppError.notFound('session', id);
+    await this.recovery.endSession(id);
   }
 }
 

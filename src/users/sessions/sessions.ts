@@ -78,6 +78,15 @@ export class Sessions {
     return opened;
   }
 
+  /** Whose live session it is. */
+  async userOf(sessionId: string): Promise<string | undefined> {
+    const [session] = await this.work.query<{ userId: string }>(
+      'SELECT user_id AS "userId" FROM auth_sessions WHERE id = $1 AND ended_at IS NULL',
+      [sessionId],
+    );
+    return session?.userId;
+  }
+
   /** Whether it was a console's, whose cookie is of no more use. */
   async logOut({ sessionId }: SignedIn): Promise<{ console: boolean }> {
     return this.work.run(async () => {

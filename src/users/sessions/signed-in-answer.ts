@@ -2,7 +2,7 @@ import { type FastifyReply } from 'fastify';
 import { consoleCookie } from './console-cookie.js';
 import { type PendingSignIn } from './pending-sign-ins.js';
 import { type TokenPair } from './refresh-tokens.js';
-import { type CredentialView, type PendingSignInView, type TokenView } from './session.dto.js';
+import { type CredentialView, type PendingSignInView, type SignedInView, type TokenView } from './session.dto.js';
 import { type OpenedSession } from './sign-ins.js';
 
 /** What a client that signed in is told: its tokens, or the cookie in a header that no script can read. */
@@ -12,7 +12,12 @@ export function credentialOf(opened: OpenedSession, reply: FastifyReply): Creden
   return { sessionExpiresAt: opened.sessionExpiresAt.toISOString(), mustChangePassword: opened.mustChangePassword };
 }
 
-export function pendingOf({ ticket, expiresInSeconds, kinds }: PendingSignIn): PendingSignInView {
+/** The same, or what is still to be shown. */
+export function signedInOf(answer: OpenedSession | PendingSignIn, reply: FastifyReply): SignedInView {
+  return answer.mode === 'pending' ? pendingOf(answer) : credentialOf(answer, reply);
+}
+
+function pendingOf({ ticket, expiresInSeconds, kinds }: PendingSignIn): PendingSignInView {
   return { secondFactorRequired: true, ticket, expiresIn: expiresInSeconds, methods: kinds };
 }
 

@@ -18,7 +18,10 @@ export const auditSealingExamples: Record<string, RouteExample> = {
   },
   'POST /api/v1/audit/verifications': {
     works: () => Promise.resolve({ path: '/api/v1/audit/verifications', body: { class: 'ipam', from: '2026-01-31T12:00:00Z' } }),
-    leaves: [{ action: 'audit.verified', category: 'access', on: 'audit_verification', keeps: 'nothing' }],
+    leaves: [
+      { action: 'audit.verification_requested', category: 'access', on: 'audit_verification', keeps: 'nothing', outcome: 'unknown' },
+      { action: 'audit.verified', category: 'access', on: 'audit_verification', keeps: 'nothing' },
+    ],
     fails: 'nothing stands in its way',
   },
   'POST /api/v1/audit/archive/runs': {

@@ -1,16 +1,17 @@
-import { IsIn, IsISO8601, IsOptional } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
+import { IsInstant } from '../../../platform/http/instant.js';
 import { OffsetPage } from '../../../platform/http/paging.dto.js';
 
 export class KeyUsageFilter {
-  /** From this hour on; 30 days ago when absent. */
+  /** From this hour on (RFC 3339 with a zone); 30 days ago when absent. */
   @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true })
-  from?: string;
+  @IsInstant()
+  from?: Date;
 
-  /** Before this time; now when absent. */
+  /** Before this instant (RFC 3339 with a zone); now when absent. */
   @IsOptional()
-  @IsISO8601({ strict: true, strictSeparator: true })
-  to?: string;
+  @IsInstant()
+  to?: Date;
 
   /** By hours, or by days of UTC. */
   @IsOptional()

@@ -25,9 +25,8 @@ export class UsageReports {
   /** Throws `key_not_found`, or `bad_period` when it ends before it begins. */
   async usageOf(keyId: string, { from, to, per = 'day' }: KeyUsageFilter): Promise<KeyUsageView> {
     await this.keys.byId(keyId);
-    const now = this.clock.now();
-    const until = to === undefined ? now : new Date(to);
-    const since = from === undefined ? new Date(until.getTime() - DEFAULT_DAYS * DAY_MS) : new Date(from);
+    const until = to ?? this.clock.now();
+    const since = from ?? new Date(until.getTime() - DEFAULT_DAYS * DAY_MS);
     if (since > until) throw new AppError('unparsable', 'bad_period', 'The period ends before it begins.');
     const [total] = await this.usage.sums(keyId, since, until, 'all');
     const periods = await this.usage.sums(keyId, since, until, per);

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../../kernel/app-error.js';
+import { directoryName } from '../../sessions/login-name.js';
 import { type Attempt, LoginThrottle } from '../../sessions/login-throttle.js';
+import { type PendingSignIn } from '../../sessions/pending-sign-ins.js';
 import { type OpenedSession, type SignInMode } from '../../sessions/sign-ins.js';
 import { ProviderLoginEvents } from '../provider-login-events.js';
 import { ProviderSessions } from '../provider-sessions.js';
@@ -19,10 +21,10 @@ export class LdapLogin {
   ) {}
 
   /**
-   * Opens a session for who proves a directory's password. Throws `login_failed`, the same whatever is wrong, `account_not_linked`,
+   * Opens a session for who proves a directory's password, or asks for their second factor. Throws `login_failed`, the same whatever is wrong, `account_not_linked`,
    * `provider_unavailable`, `provider_not_found`, or what LoginThrottle.attempt() does.
    */
-  async signIn(slug: string, name: string, password: string, mode: SignInMode): Promise<OpenedSession> {
+  async signIn(slug: string, name: string, password: string, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
     const { provider, vouched } = await this.vouch(slug, name, password);
     try {
       return await this.sessions.open(provider, vouched, mode);
@@ -37,8 +39,7 @@ export class LdapLogin {
     const provider = await this.providers.enabledBySlug(slug);
     if (!isLdap(provider)) throw noProvider();
     const username = name.trim();
-    // A name there is not the same name here: each directory's are counted by themselves.
-    return this.throttle.attempt(`${slug}/${username.toLowerCase()}`, (attempt) => this.ask(provider, username, password, attempt));
+    return this.throttle.attempt(directoryName(slug, username), (attempt) => this.ask(provider, username, password, attempt));
   }
 
   private async ask(

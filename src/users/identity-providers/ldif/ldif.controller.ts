@@ -12,7 +12,7 @@ export class LdifController {
   @Get()
   @ApiProduces('text/plain')
   @ApiOkResponse({ schema: { type: 'string' } })
-  @Requires('identity-provider:read')
+  @Requires('user:read')
   export(@Query() { base }: LdifFilter): StreamableFile {
     return new StreamableFile(this.ldif.export(base), {
       type: 'text/plain; charset=utf-8',
@@ -23,7 +23,7 @@ export class LdifController {
   /** What the people of an LDIF file have that the accounts here have not. A dry run, always: nothing is imported. */
   @Post()
   @HttpCode(200)
-  @Requires('identity-provider:write')
+  @Requires('user:read')
   async preview(@Body() { ldif }: PreviewLdif): Promise<LdifPreviewView> {
     return { dryRun: true, ...(await this.ldif.preview(ldif)) };
   }
