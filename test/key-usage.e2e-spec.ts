@@ -491,6 +491,31 @@ describe('several instances', () => {
     await database.drop();
   });
 
+  it('K4: rotate a key of 90 days that names no period, and one that does when that is over; what is revoked does not come back at once', async () => {
+    const database = await createTestDatabase();
+    const t = await startTestApp({ CADASTRE_JOBS: 'false' }, database);
+    const { agent } = await aPerson(t, 'viewer');
+    const [plain, patient] = [await aKeyOf(agent, { expiresInDays: 365 }), await aKeyOf(agent, { expiresInDays: 365, rotationDays: 180 })];
+    const aged = async (days: number): Promise<string[]> => {
+      await t.sql(`UPDATE api_keys SET issued_at = now() - make_interval(days => $2) WHERE id = ANY ($1)`, [[plain.id, patient.id], days]);
+      await Promise.all([1, 2, 3].map(() => t.app.get(KeyCare).run()));
+      const rows = await t.sql<{ id: string }>('SELECT replaces AS id FROM api_keys WHERE replaces IS NOT NULL ORDER BY created_at');
+      return rows.map(({ id }) => id);
+    };
+    expect(await aged(89)).toEqual([]);
+    expect(await aged(90)).toEqual([plain.id]);
+    const successor = async (): Promise<string> =>
+      (await t.sql<{ id: string }>('SELECT id FROM api_keys WHERE replaces = $1 AND revoked_at IS NULL', [plain.id]))[0]!.id;
+    await agent.delete(`/api/v1/me/keys/${await successor()}`).expect(204);
+    expect(await aged(179)).toEqual([plain.id]);
+    expect(await aged(180)).toEqual([plain.id, patient.id]);
+    await t.sql(`UPDATE api_keys SET revoked_at = now() - interval '90 days' WHERE replaces = $1`, [plain.id]);
+    expect(await aged(181)).toEqual([plain.id, patient.id, plain.id]);
+    await withKey(t, plain.secret).get(POOLS).expect(200);
+    await t.close();
+    await database.drop();
+  });
+
   it('K6: a process that is killed loses what it had not written yet, and nothing else; one that is stopped loses nothing', async () => {
     const database = await createTestDatabase();
     const peppers = { CADASTRE_PEPPER_KEYS: `a:${'QUFB'.repeat(11)}`, CADASTRE_JOBS: 'false' };

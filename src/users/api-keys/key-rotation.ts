@@ -4,6 +4,7 @@ import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { KeyEvents } from './key-events.js';
 import { newHandle } from './key-format.js';
 import { KeyIssuing, notLive } from './key-issuing.js';
+import { KeySettings } from './key-settings.js';
 import { type IssuedKey } from './key.js';
 import { KeysRepository } from './keys.repository.js';
 import { RotationRules } from './rotation-rules.js';
@@ -17,6 +18,7 @@ export class KeyRotation {
     private readonly rules: RotationRules,
     private readonly issuing: KeyIssuing,
     private readonly events: KeyEvents,
+    private readonly settings: KeySettings,
   ) {}
 
   /**
@@ -54,10 +56,10 @@ export class KeyRotation {
     });
   }
 
-  /** Part of the open unit of work: successors, without a secret yet, of the keys whose period has passed. Returns how many. */
+  /** Part of the open unit of work: successors, without a secret yet, of the keys that are old enough. Returns how many. */
   async prepareDue(): Promise<number> {
     let prepared = 0;
-    for (const old of await this.keys.lockedDue()) {
+    for (const old of await this.keys.lockedDue(this.settings.rotateAfterDays)) {
       const successor = { ...old, handle: newHandle(), lifetimeDays: this.rules.lifetimeAfter(old), replaces: old.id, createdBy: 'system' };
       const id = await this.keys.insert(successor);
       if (id === undefined) continue;

@@ -51,7 +51,12 @@ export const keySettings = {
     [10, 10000000],
     'Credentials with a wrong checksum in ten minutes, at one instance, that are a flood.',
   ),
-  rotateAfterDays: number('rotateAfterDays', 90, [1, 3650, 'days'], 'A key this old is proposed for rotation.'),
+  rotateAfterDays: number(
+    'rotateAfterDays',
+    90,
+    [1, 3650, 'days'],
+    'A key this old is proposed for rotation, and a successor waits for it when it has no period of its own.',
+  ),
 } as const;
 
 /** The values in force. */

@@ -91,7 +91,7 @@ export class CreateMyKey {
   @LifetimeDays()
   expiresInDays?: number;
 
-  /** After so many days a successor is made, for you to collect. */
+  /** After so many days a successor is made, for you to collect; when absent, after as many as the setting says, 90 from the start. */
   @IsOptional()
   @RotationDays()
   rotationDays?: number | null;

@@ -149,13 +149,17 @@ export class KeysRepository {
     return row?.id;
   }
 
-  /** Locks keys whose period of rotation has passed and that have no successor yet; those another process works on are left to it. */
-  lockedDue(): Promise<Key[]> {
+  /**
+   * Locks keys whose period of rotation, or `afterDays` where they have none, has passed and that have no successor yet, nor one that was
+   * revoked within a period; those another process works on are left to it.
+   */
+  lockedDue(afterDays: number): Promise<Key[]> {
     return this.work.queryInside<Key>(
-      `SELECT ${KEY} ${FROM}
-        WHERE ${STATE} = 'active' AND k.issued_at <= now() - make_interval(days => k.rotation_days)
-          AND NOT EXISTS (SELECT FROM api_keys s WHERE s.replaces = k.id AND s.revoked_at IS NULL)
+      `SELECT ${KEY} ${FROM} CROSS JOIN LATERAL (SELECT now() - make_interval(days => coalesce(k.rotation_days, $1)) AS before) due
+        WHERE ${STATE} = 'active' AND k.issued_at <= due.before
+          AND NOT EXISTS (SELECT FROM api_keys s WHERE s.replaces = k.id AND (s.revoked_at IS NULL OR s.revoked_at > due.before))
         ORDER BY k.id FOR NO KEY UPDATE OF k SKIP LOCKED`,
+      [afterDays],
     );
   }
 
