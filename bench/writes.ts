@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { Pool, type PoolClient } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
-import { INSERT_EVENTS, packed } from '../src/audit/trail/inbox-rows.js';
+import { INSERT_EVENTS, packed, parametersOf } from '../src/audit/trail/inbox-rows.js';
 import { callLoad, httpLoad } from './load.js';
 import { compare, type Contender, even } from './measure.js';
 import { seedPool, type Stage } from './stage.js';
@@ -16,7 +16,7 @@ export async function rawAllocation(client: PoolClient, poolId: string, mac: Buf
   await client.query({ name: 'next', text: NEXT, values: [poolId, ...ONE] });
   if (mac) {
     const event = { id: uuidv7(), class: 3, payload: PAYLOAD, leaf: LEAF, mac, clientIp: null, names: null, salt: null };
-    await client.query({ name: 'audit', text: INSERT_EVENTS, values: packed([event]) });
+    await client.query({ name: 'audit', text: INSERT_EVENTS, values: parametersOf(packed([event])) });
   }
   await client.query('COMMIT');
 }

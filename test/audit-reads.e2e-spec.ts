@@ -1,7 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { type Agent } from 'supertest';
 import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
+import { type StoredEvent } from '../src/audit/log/stored-event.js';
+import { PersonalReader } from '../src/audit/personal/personal-reader.js';
+import { Finishing } from '../src/audit/reads/finishing.js';
+import { leafHashHex } from '../src/audit/sealing/merkle.js';
+import { AuditTrail } from '../src/audit/trail/audit-trail.js';
+import { packed, type PackedLeaves, unpacked } from '../src/audit/trail/inbox-rows.js';
 import { Clock } from '../src/kernel/clock.js';
+import { KeyStore } from '../src/platform/crypto/key-store.js';
 import { eventsOf } from './support/audit-events.js';
 import { Builders } from './support/builders.js';
 import { eventually } from './support/eventually.js';
@@ -103,6 +110,32 @@ describe('reads of what is classified', () => {
       return events.length > 0 && events;
     });
     expect(listed?.detail).toMatchObject({ count: (body as { items: unknown[] }).items.length, filters: { limit: '3' } });
+  });
+
+  it('A6, A4: those that come in numbers are finished by a thread, as they are without one; that it ends loses none', async () => {
+    const [trail, finishing] = [t.app.get(AuditTrail), t.app.get(Finishing)];
+    const event = { action: 'user.read', category: 'reads', resource: { type: 'user', id: user.id, name: user.username } } as const;
+    const large = { ...event, detail: { filters: { q: 'x'.repeat(70_000) } } };
+    const drafts = await Promise.all(Array.from({ length: 20 }, (_, i) => trail.draft(i === 3 ? large : event)));
+    const shown = async (leaves: PackedLeaves): Promise<object[]> => {
+      const rows = unpacked(leaves);
+      for (const { payload, leaf, mac } of rows) {
+        expect(leafHashHex(payload)).toBe(leaf.toString('hex'));
+        expect(createHmac('sha256', t.app.get(KeyStore).auditWriter).update(leaf).digest()).toEqual(mac);
+      }
+      const beside = { recordedAt: new Date(), filed: false, seq: null, quarantined: null };
+      const read = await t.app.get(PersonalReader).open<StoredEvent>(rows.map(({ id, payload }) => ({ id, payload, ...beside })));
+      // Encrypted anew each time.
+      return read.map(({ opened }) => ({ ...opened?.event, personal: undefined, columns: undefined }));
+    };
+    const here = await shown(packed(trail.finished(drafts)));
+    expect(here[0]).toMatchObject({ action: 'user.read', resource: { name: user.username } });
+    expect(here[3]).toHaveProperty('truncated');
+    expect(await shown(await finishing.packed(drafts))).toEqual(here);
+    const asked = finishing.packed(drafts);
+    await finishing.close();
+    expect(await shown(await asked)).toEqual(here);
+    expect(await shown(await finishing.packed(drafts))).toEqual(here);
   });
 
   it('A6: nothing when the policy is off, and at once when it is not any more', async () => {

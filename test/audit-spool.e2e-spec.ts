@@ -5,6 +5,8 @@ import path from 'node:path';
 import { Client } from 'pg';
 import supertest, { type Agent } from 'supertest';
 import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
+import { Finishing } from '../src/audit/reads/finishing.js';
+import { ReadBuffer } from '../src/audit/reads/read-buffer.js';
 import { Verifier } from '../src/audit/verification/verifier.js';
 import { AppConfig } from '../src/config/app-config.js';
 import { eventsOf } from './support/audit-events.js';
@@ -132,6 +134,19 @@ describe('reads when the spool is full too', () => {
     const { from, to } = events[0]!.detail as { from: string; to: string };
     expect(Date.parse(from)).toBeLessThanOrEqual(Date.parse(to));
     await admin.get('/api/v1/users').expect(200);
+  });
+
+  it('A6, A20: are refused or counted likewise when their events cannot even be made', async () => {
+    const admin = withToken(t, (await signIn(t, await createUser(t, { roles: ['superuser'] }))).accessToken);
+    const finishing = t.app.get(Finishing);
+    const packed = finishing.packed.bind(finishing);
+    finishing.packed = () => Promise.reject(new Error('no memory is left'));
+    expect((await admin.get('/api/v1/users').expect(503)).body).toMatchObject({ code: 'audit_unavailable' });
+    await admin.get('/api/v1/ipam/vrfs').expect(200);
+    await eventually(() => t.app.get(ReadBuffer).state.lost === 8);
+    finishing.packed = packed;
+    await admin.get('/api/v1/users').expect(200);
+    await eventually(async () => (await eventsOf(t, `action = 'audit.reads_lost'`)).length === 2);
   });
 });
 

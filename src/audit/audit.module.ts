@@ -58,6 +58,7 @@ import { SubjectKeys } from './personal/subject-keys.js';
 import { SubjectKeysRepository } from './personal/subject-keys.repository.js';
 import { AuditedReads } from './reads/audited-reads.js';
 import { ClockWatch } from './reads/clock-watch.js';
+import { Finishing } from './reads/finishing.js';
 import { ReadBuffer } from './reads/read-buffer.js';
 import { ReadGauges } from './reads/read-gauges.js';
 import { ReadTrail } from './reads/read-trail.js';
@@ -227,6 +228,7 @@ import { Verifier } from './verification/verifier.js';
     VerificationJob,
     ReadsRepository,
     Spool,
+    Finishing,
     ReadBuffer,
     ReadTrail,
     SpoolReplay,

@@ -1,11 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import { AskedThread, threadScript } from '../../kernel/asked-thread.js';
 import { type FrameOrder, pack, type Packed, type Packing, prove, type Proved, type Proving } from './frame-work.js';
 
-/** Compiled, as the tests have it too, which run the sources. */
-const THREAD = new URL(
-  import.meta.url.endsWith('.ts') ? '../../../dist/src/audit/archive/frame-thread.js' : 'frame-thread.js',
-  import.meta.url,
-);
+const THREAD = threadScript(import.meta.url, 'frame-thread.js', '../../../dist/src/audit/archive');
 /** A thread costs more than these take. */
 const SMALL_BYTES = 16 << 20;
 /** Each takes every other frame. */
@@ -51,68 +47,36 @@ class FrameThread {
   /** Of this process, without work. */
   static readonly rested: FrameThread[] = [];
 
-  private readonly worker = new Worker(THREAD, { resourceLimits: LIMITS });
-  /** Answers come in the order of the questions. */
-  private readonly waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = [];
-  private ended: Error | undefined;
+  private readonly thread = new AskedThread(THREAD, LIMITS, () => {
+    this.forget();
+  });
   private rest: NodeJS.Timeout | undefined;
 
-  constructor() {
-    this.worker.on('message', (answer: unknown) => this.waiting.shift()?.resolve(answer));
-    this.worker.on('error', (error) => {
-      this.fail(error);
-    });
-    this.worker.on('exit', () => {
-      this.fail(new Error('The thread for frames has ended.'));
-    });
-  }
-
   ask<T>(order: FrameOrder, given: ArrayBuffer): Promise<T> {
-    const answer = new Promise<T>((resolve, reject) => {
-      if (this.ended) reject(this.ended);
-      else {
-        // What the thread answers is what was asked for.
-        this.waiting.push({
-          resolve: (said) => {
-            resolve(said as T);
-          },
-          reject,
-        });
-        this.worker.postMessage(order, [given]);
-      }
-    });
-    // Whoever asked may look later, when something else has failed before.
-    answer.catch(() => undefined);
-    return answer;
+    return this.thread.ask<T>(order, [given]);
   }
 
   /** One that is at work still was left in the middle of it. Nothing that rests keeps the process from ending. */
   async leave(): Promise<void> {
-    if (this.waiting.length > 0 || this.ended) {
+    if (this.thread.asked > 0 || this.thread.isOver) {
       await this.end();
       return;
     }
-    this.worker.unref();
+    this.thread.hold(false);
     this.rest = setTimeout(() => void this.end(), REST_MS).unref();
     FrameThread.rested.push(this);
   }
 
   wake(): this {
     clearTimeout(this.rest);
-    this.worker.ref();
+    this.thread.hold(true);
     return this;
   }
 
-  async end(): Promise<void> {
-    this.forget();
-    await this.worker.terminate();
+  end(): Promise<void> {
+    return this.thread.end();
   }
 
-  private fail(error: Error): void {
-    this.ended ??= error;
-    this.forget();
-    for (const { reject } of this.waiting.splice(0)) reject(this.ended);
-  }
   /** Nobody takes one that ends for one that rests. */
   private forget(): void {
     clearTimeout(this.rest);

@@ -2,13 +2,15 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
 import { Log } from '../../platform/logging/log.js';
-import { type Leaf } from '../trail/inbox-rows.js';
 import { AuditTrail } from '../trail/audit-trail.js';
+import { type Draft } from '../trail/draft.js';
+import { type PackedLeaves, unpacked } from '../trail/inbox-rows.js';
+import { Finishing } from './finishing.js';
 import { ReadsRepository } from './reads.repository.js';
 import { Spool } from './spool.js';
 
 interface Waiting {
-  leaf: Leaf;
+  draft: Draft;
   at: Date;
   /** Present when an answer waits for it. */
   settle?: (refused?: AppError) => void;
@@ -47,14 +49,15 @@ export class ReadBuffer {
 
   constructor(
     private readonly trail: AuditTrail,
+    private readonly finishing: Finishing,
     private readonly events: ReadsRepository,
     private readonly spool: Spool,
     private readonly log: Log,
   ) {}
 
   /** Within a moment. */
-  batched(leaf: Leaf): void {
-    this.waiting.push({ leaf, at: new Date() });
+  batched(draft: Draft): void {
+    this.waiting.push({ draft, at: new Date() });
     if (this.stopping || this.waiting.length >= BATCH) void this.drain();
     else this.timer ??= setTimeout(() => void this.drain(), EVERY_MS);
   }
@@ -68,25 +71,25 @@ export class ReadBuffer {
   }
 
   /** Resolves once it is committed or on the disk. Throws `audit_unavailable` when it can be neither. */
-  async durable(leaf: Leaf): Promise<void> {
+  async durable(draft: Draft): Promise<void> {
     const refused = await new Promise<AppError | undefined>((settle) => {
-      this.waiting.push({ leaf, at: new Date(), settle });
+      this.waiting.push({ draft, at: new Date(), settle });
       void this.drain();
     });
     if (refused) throw refused;
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when what waits now is let go; once this stops, when nothing waits any more. */
   async drain(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.draining && this.waiting.length > MOST_WAITING) {
-      await this.toSpool(this.waiting.splice(0));
+      const batch = this.waiting.splice(0);
+      const leaves = await this.finished(batch);
+      if (leaves) await this.toSpool(batch, leaves);
       return;
     }
-    this.draining ??= this.outside(() => this.drainAll()).finally(() => {
-      this.draining = undefined;
-    });
+    this.draining ??= this.outside(() => this.drainAll());
     await this.draining;
   }
 
@@ -124,25 +127,46 @@ export class ReadBuffer {
   }
 
   private async drainAll(): Promise<void> {
-    // All that is ready now belongs together: whoever awaits its turn comes along.
-    await Promise.resolve();
-    while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, BATCH);
-      if (this.away || !(await this.insert(batch))) await this.toSpool(batch);
+    try {
+      // All that is ready now belongs together: whoever awaits its turn comes along.
+      await Promise.resolve();
+      for (let due = this.waiting.length > 0; due; due = this.isPressing) {
+        const batch = this.waiting.splice(0, BATCH);
+        const leaves = await this.finished(batch);
+        if (!leaves) continue;
+        if (this.away || !(await this.insert(batch, leaves))) await this.toSpool(batch, leaves);
+      }
+    } finally {
+      // At once: whoever comes from here on drains anew.
+      this.draining = undefined;
+      if (this.waiting.length > 0) this.timer ??= setTimeout(() => void this.drain(), EVERY_MS);
     }
   }
 
-  private async insert(batch: readonly Waiting[]): Promise<boolean> {
+  /** Whether what has come meanwhile may not wait for company. */
+  private get isPressing(): boolean {
+    const { length } = this.waiting;
+    return length >= BATCH || (this.stopping && length > 0) || this.waiting.some(({ settle }) => settle);
+  }
+
+  /** Undefined when they cannot be made into rows: then nobody waits for them any more. */
+  private async finished(batch: readonly Waiting[]): Promise<PackedLeaves | undefined> {
+    try {
+      return await this.finishing.packed(batch.map(({ draft }) => draft));
+    } catch (error) {
+      this.refuse(batch, error);
+      return undefined;
+    }
+  }
+
+  private async insert(batch: readonly Waiting[], leaves: PackedLeaves): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(new Error(`The database did not take them within ${PATIENCE_MS} ms.`));
       }, PATIENCE_MS);
     });
-    const inserted = this.events.insert(
-      this.spool.writer,
-      batch.map(({ leaf }) => leaf),
-    );
+    const inserted = this.events.insert(this.spool.writer, leaves);
     try {
       await Promise.race([inserted, late]);
     } catch (error) {
@@ -157,19 +181,19 @@ export class ReadBuffer {
     return true;
   }
 
-  private async toSpool(batch: readonly Waiting[]): Promise<void> {
+  private async toSpool(batch: readonly Waiting[], leaves: PackedLeaves): Promise<void> {
     try {
-      await this.spool.append(batch.map(({ leaf }) => this.trail.late(leaf)));
+      await this.spool.append(unpacked(leaves).map((leaf) => this.trail.late(leaf)));
       for (const { settle } of batch) settle?.();
     } catch (error) {
-      this.log.error('reads cannot be written to the spool either', { error, events: batch.length });
-      this.shed(batch);
-      for (const { settle } of batch) settle?.(unavailable(error));
+      this.refuse(batch, error);
     }
   }
 
   /** Reads that are refused for want of their event were not given; the others are lost. */
-  private shed(batch: readonly Waiting[]): void {
+  private refuse(batch: readonly Waiting[], error: unknown): void {
+    this.log.error('reads can be written nowhere', { error, events: batch.length });
+    for (const { settle } of batch) settle?.(unavailable(error));
     const lost = batch.filter(({ settle }) => !settle);
     const [first] = lost;
     const last = lost.at(-1);

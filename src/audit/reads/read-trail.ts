@@ -25,10 +25,10 @@ export class ReadTrail {
     if (policy === 'off') return undefined;
     try {
       // A person's key may have to be asked of the database.
-      const leaf = await this.trail.prepare({ ...event(), category: 'reads' });
-      if (policy === 'durable') await this.buffer.durable(leaf);
-      else this.buffer.batched(leaf);
-      return leaf.id;
+      const draft = await this.trail.draft({ ...event(), category: 'reads' });
+      if (policy === 'durable') await this.buffer.durable(draft);
+      else this.buffer.batched(draft);
+      return draft.id;
     } catch (error) {
       if (policy === 'durable') throw error;
       this.buffer.missed(error);

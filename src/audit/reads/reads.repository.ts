@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isConnectionLoss } from '../../platform/database/pg-error.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
-import { INBOX_COLUMNS, INBOX_ROWS, type Leaf, packed } from '../trail/inbox-rows.js';
+import { INBOX_COLUMNS, INBOX_ROWS, type PackedLeaves, parametersOf } from '../trail/inbox-rows.js';
 
 /**
  * A writer holds its lock while it inserts. Whoever puts its events into the database a second time waits for it, or an insert of which nobody
@@ -15,13 +15,13 @@ export class ReadsRepository {
   constructor(private readonly work: UnitOfWork) {}
 
   /** Events that are in the database for the first time. */
-  async insert(writer: string, leaves: readonly Leaf[]): Promise<void> {
+  async insert(writer: string, leaves: PackedLeaves): Promise<void> {
     try {
       await this.work.queryAlone(
         `WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(${lockOf('$9')}) AS lock)
          INSERT INTO audit_inbox (${INBOX_COLUMNS})
          SELECT u.* FROM held CROSS JOIN ${LEAVES}`,
-        [...packed(leaves), writer],
+        [...parametersOf(leaves), writer],
       );
     } catch (error) {
       // A connection that had died while it was idle, or did over it.
@@ -31,7 +31,7 @@ export class ReadsRepository {
   }
 
   /** Those of the events that are not in the database yet. `also` is told how many, and is committed with them. Throws while the writer is at work. */
-  async insertMissing(writer: string, leaves: readonly Leaf[], also: (inserted: number) => Promise<void>): Promise<void> {
+  async insertMissing(writer: string, leaves: PackedLeaves, also: (inserted: number) => Promise<void>): Promise<void> {
     await this.work.run(async () => {
       // A statement of its own: what comes next must see what was committed before the lock was had.
       const [lock] = await this.work.queryInside<{ had: boolean }>(`SELECT pg_try_advisory_xact_lock(${lockOf('$1')}) AS had`, [writer]);
@@ -44,7 +44,7 @@ export class ReadsRepository {
          )
          INSERT INTO audit_inbox (${INBOX_COLUMNS}) SELECT m.* FROM missing m
          RETURNING id`,
-        packed(leaves),
+        parametersOf(leaves),
       );
       await also(rows.length);
     });

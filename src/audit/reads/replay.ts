@@ -3,6 +3,8 @@ import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap
 import { Log } from '../../platform/logging/log.js';
 import { type AuditEvent } from '../trail/audit-event.js';
 import { AuditTrail } from '../trail/audit-trail.js';
+import { packed } from '../trail/inbox-rows.js';
+import { Finishing } from './finishing.js';
 import { ReadBuffer } from './read-buffer.js';
 import { ReadsRepository } from './reads.repository.js';
 import { Spool } from './spool.js';
@@ -34,6 +36,7 @@ export class SpoolReplay implements OnApplicationBootstrap, BeforeApplicationShu
     private readonly spool: Spool,
     private readonly events: ReadsRepository,
     private readonly trail: AuditTrail,
+    private readonly finishing: Finishing,
     private readonly log: Log,
   ) {}
 
@@ -52,6 +55,7 @@ export class SpoolReplay implements OnApplicationBootstrap, BeforeApplicationShu
   async onApplicationShutdown(): Promise<void> {
     await this.buffer.drain();
     await this.spool.close();
+    await this.finishing.close();
   }
 
   private async turn(): Promise<void> {
@@ -90,7 +94,7 @@ export class SpoolReplay implements OnApplicationBootstrap, BeforeApplicationShu
     for (let from = 0; from < Math.max(leaves.length, 1); from += BATCH) {
       const isLast = from + BATCH >= leaves.length;
       const before = late;
-      await this.events.insertMissing(writer, leaves.slice(from, from + BATCH), async (inserted) => {
+      await this.events.insertMissing(writer, packed(leaves.slice(from, from + BATCH)), async (inserted) => {
         // Set, not added to: the transaction may have to run again.
         late = before + inserted;
         if (!isLast) return;

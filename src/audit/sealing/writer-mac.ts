@@ -3,9 +3,18 @@ import { HASH_BYTES, lies, sha256 } from './merkle.js';
 
 const BLOCK = 64;
 
-/** Tells whether one of these keys made a MAC: HMAC-SHA-256 (RFC 2104) of a leaf. In two one-shot hashes, as it is asked of every event there is. */
+/** The key against each of the two constants, and room for what is hashed after it. */
+interface Pads {
+  inner: Buffer;
+  outer: Buffer;
+}
+
+/**
+ * MACs of leaves: HMAC-SHA-256 (RFC 2104), made with the first of the keys and by whichever they were made. In two one-shot hashes, as one is made
+ * of every event and asked of every one there is.
+ */
 export class WriterMac {
-  private readonly pads: { inner: Buffer; outer: Buffer }[];
+  private readonly pads: Pads[];
 
   constructor(keys: readonly KeyObject[]) {
     this.pads = keys.map((key) => {
@@ -19,17 +28,26 @@ export class WriterMac {
     });
   }
 
+  of(leaf: Buffer): Buffer {
+    const [first] = this.pads;
+    if (!first) throw new Error('There is no key to write with.');
+    return Buffer.from(macOf(first, leaf.toString('latin1')), 'latin1');
+  }
+
   made(mac: Buffer, leaf: Buffer): boolean {
     return mac.length === HASH_BYTES && this.madeAt(mac, 0, leaf.toString('latin1'));
   }
 
   /** The same of the MAC that lies at a place of `bytes`, for a leaf as `sha256` gives it. */
   madeAt(bytes: Buffer, at: number, leaf: string): boolean {
-    for (const { inner, outer } of this.pads) {
-      inner.write(leaf, BLOCK, 'latin1');
-      outer.write(sha256(inner), BLOCK, 'latin1');
-      if (lies(sha256(outer), bytes, at)) return true;
-    }
+    for (const pads of this.pads) if (lies(macOf(pads, leaf), bytes, at)) return true;
     return false;
   }
+}
+
+/** Of a leaf of 32 bytes, as characters of one byte each; so is the MAC. */
+function macOf({ inner, outer }: Pads, leaf: string): string {
+  inner.write(leaf, BLOCK, 'latin1');
+  outer.write(sha256(inner), BLOCK, 'latin1');
+  return sha256(outer);
 }

@@ -1,9 +1,9 @@
-import { createHmac, hash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { canonicalJson, type Json, toJson } from '../../kernel/canonical-json.js';
 import { Clock } from '../../kernel/clock.js';
-import { currentContext, type Principal } from '../../platform/context/request-context.js';
+import { currentContext } from '../../platform/context/request-context.js';
 import { KeyStore } from '../../platform/crypto/key-store.js';
 import { fewRandomBytes } from '../../platform/crypto/random-pool.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
@@ -11,18 +11,25 @@ import { redact } from '../../platform/logging/redaction.js';
 import { flagsOf } from '../catalogue/flags.js';
 import { type DataKey } from '../personal/data-key.js';
 import { type Members, personsIn } from '../personal/personal-members.js';
-import { hide } from '../personal/personal-payload.js';
 import { SubjectKeys } from '../personal/subject-keys.js';
+import { WriterMac } from '../sealing/writer-mac.js';
 import { type AuditEvent, classOf } from './audit-event.js';
 import { auditable, changesBetween } from './changes.js';
 import { Countries } from './countries.js';
 import { deviceOf } from './device.js';
-import { INSERT_EVENTS, type Leaf, packed } from './inbox-rows.js';
+import { authenticated, type Begun, type Draft, finished, finishedDraft } from './draft.js';
+import { INSERT_EVENTS, type Leaf, packed, parametersOf } from './inbox-rows.js';
 import { processingOf } from './processing.js';
 
-const MAX_PAYLOAD = 61_440;
 const FLUSH_AT = 500;
 const ANONYMOUS = { kind: 'anonymous', id: 'anonymous', name: 'anonymous' } as const;
+
+interface Head {
+  id: string;
+  at: Date;
+  /** How many events this process made up to it. */
+  seq: number;
+}
 
 /** The one door to the audit trail. */
 @Injectable()
@@ -30,15 +37,18 @@ export class AuditTrail {
   /** This process, as its events name it. */
   readonly writer = randomUUID();
   private written = 0;
+  private readonly mac: WriterMac;
   private readonly pending = new WeakMap<object, Leaf[]>();
 
   constructor(
     private readonly work: UnitOfWork,
-    private readonly keys: KeyStore,
+    keys: KeyStore,
     private readonly clock: Clock,
     private readonly subjects: SubjectKeys,
     private readonly countries: Countries,
-  ) {}
+  ) {
+    this.mac = new WriterMac([keys.auditWriter]);
+  }
 
   /**
    * Records an event in the open unit of work: it is committed with the change or not at all. An update that changes nothing is no event.
@@ -73,16 +83,25 @@ export class AuditTrail {
     return leaf.id;
   }
 
-  /** The event as it will lie in the log, for whoever writes it outside of a unit of work, where this is called too. */
-  prepare(event: AuditEvent): Promise<Leaf> {
-    return this.leafOf(event);
+  /** The event for whoever writes it outside of a unit of work, where this is called too. */
+  async draft(event: AuditEvent): Promise<Draft> {
+    const { head, begun } = await this.begun(event);
+    return { ...begun, text: JSON.stringify(this.membersOf(head, event)) };
+  }
+
+  /** As they will lie in the log. */
+  finished(drafts: readonly Draft[]): Leaf[] {
+    return drafts.map((draft) => finishedDraft(draft, this.mac));
   }
 
   /** The same event, saying that it was put aside at this moment and reached the database later. */
   late(leaf: Leaf): Leaf {
     // A payload of ours is an object.
     const members = JSON.parse(leaf.payload) as Record<string, Json>;
-    return this.sealed({ ...leaf, payload: canonicalJson({ ...members, late: { spooledAt: this.clock.now().toISOString() } }) });
+    return authenticated(
+      { ...leaf, payload: canonicalJson({ ...members, late: { spooledAt: this.clock.now().toISOString() } }) },
+      this.mac,
+    );
   }
 
   private async flush(unit: object): Promise<void> {
@@ -93,42 +112,34 @@ export class AuditTrail {
   }
 
   private async insert(leaves: readonly Leaf[]): Promise<void> {
-    await this.work.queryInside(INSERT_EVENTS, packed(leaves));
+    await this.work.queryInside(INSERT_EVENTS, parametersOf(packed(leaves)));
   }
 
   private async leafOf(event: AuditEvent): Promise<Leaf> {
+    const { head, begun } = await this.begun(event);
+    return finished(begun, () => this.membersOf(head, event), this.mac);
+  }
+
+  private async begun(event: AuditEvent): Promise<{ head: Head; begun: Begun }> {
     const at = this.clock.now();
     const seq = ++this.written;
     // Of the same millisecond, the later event has the higher id.
     const id = uuidv7({ msecs: at.getTime(), seq: seq % 2 ** 32, random: fewRandomBytes(16) });
-    const members = this.membersOf({ id, at, seq }, event);
-    const persons = personsIn(members, event.subject);
+    const persons = personsIn({ actor: toJson(actorIn(event)), resource: toJson(event.resource) }, event.subject);
     const keys = new Map<string, DataKey>();
     for (const person of Object.values(persons) as string[])
       keys.set(person, this.subjects.known(person) ?? (await this.work.run(() => this.subjects.for(person))));
-    const hidden = (of: Members): { payload: string; clientIp: string | null; names: string | null; salt: Buffer | null } => {
-      const { members: sealed, ...beside } = hide(of, persons, (person) => keyOf(keys, person));
-      return { payload: canonicalJson(sealed as Json), ...beside };
-    };
-    let written = hidden(members);
-    if (Buffer.byteLength(written.payload) > MAX_PAYLOAD) written = hidden(headOf(this.membersOf({ id, at, seq }, event)));
-    return this.sealed({ id, class: classOf(event), ...written });
+    return { head: { id, at, seq }, begun: { id, class: classOf(event), persons, keys } };
   }
 
-  private sealed(written: Omit<Leaf, 'leaf' | 'mac'>): Leaf {
-    const leaf = hash('sha256', `\0${written.payload}`, 'buffer');
-    return { ...written, leaf, mac: createHmac('sha256', this.keys.auditWriter).update(leaf).digest() };
-  }
-
-  private membersOf({ id, at, seq }: { id: string; at: Date; seq: number }, event: AuditEvent): Members {
+  private membersOf({ id, at, seq }: Head, event: AuditEvent): Members {
     const context = currentContext();
-    const principal = context?.principal;
     const members: Members = {
       v: 1,
       id,
       at: at.toISOString(),
       writer: { id: this.writer, seq },
-      actor: toJson(event.actor ?? (principal ? actorOf(principal) : ANONYMOUS)),
+      actor: toJson(actorIn(event)),
       action: event.action,
       category: event.category,
       severity: event.severity ?? 'info',
@@ -147,24 +158,15 @@ export class AuditTrail {
   }
 }
 
-function actorOf({ kind, id, name, sessionId, ownerId, tokenId }: Principal): object {
+function actorIn({ actor }: AuditEvent): object {
+  if (actor) return actor;
+  const principal = currentContext()?.principal;
+  if (!principal) return ANONYMOUS;
+  const { kind, id, name, sessionId, ownerId, tokenId } = principal;
   return { kind, id, name, sessionId, ownerId, tokenId };
 }
 
 function requestOf(context: NonNullable<ReturnType<typeof currentContext>>, country: string | undefined): Json {
   const { clientAddress: clientIp, peerAddress: peerIp, userAgent, method, route, forwardedFor } = context;
   return toJson({ clientIp, peerIp, userAgent, method, route, forwardedFor, country, device: deviceOf(userAgent) });
-}
-
-/** An event beyond the size of a log entry keeps its head and the digest of the whole; it never fails the change it records. */
-function headOf(members: Members): Members {
-  const whole = canonicalJson(toJson(members));
-  const head = Object.fromEntries(Object.entries(members).filter(([name]) => !['before', 'after', 'changes', 'detail'].includes(name)));
-  return { ...head, truncated: { bytes: Buffer.byteLength(whole), sha256: hash('sha256', whole) } };
-}
-
-function keyOf(keys: ReadonlyMap<string, DataKey>, person: string): DataKey {
-  const key = keys.get(person);
-  if (!key) throw new Error('A key of the audit trail was not fetched.');
-  return key;
 }
