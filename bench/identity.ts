@@ -1,8 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { type FastifyRequest } from 'fastify';
 import passport from 'passport';
 import { createApp } from '../src/app.setup.js';
@@ -10,6 +11,7 @@ import { loadConfig } from '../src/config/app-config.js';
 import { CredentialChecks } from '../src/platform/auth/credential-checks.js';
 import { runInContext } from '../src/platform/context/request-context.js';
 import { KeyStore } from '../src/platform/crypto/key-store.js';
+import { type Crowd, type CrowdAnswers } from './crowd.js';
 import { httpLoad, tailLatency } from './load.js';
 import { atMost, compare, cpuEach, medianOf } from './measure.js';
 import { PASSWORD, signIn } from './people.js';
@@ -144,25 +146,13 @@ async function storm(stage: Stage, app: string, authorization: string, paths: st
   const reads = (ms: number): Promise<number> => tailLatency({ url: app, connections: 8, ms, paths, headers: { authorization } });
   const answers = { in: 0, busy: 0, other: 0 };
   const during = async (ms: number): Promise<number> => {
-    let over = false;
-    const people = Array.from({ length: STORM }, async (_, n) => {
-      while (!over) {
-        const { status, headers } = await fetch(`${app}/api/v1/auth/login`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ username: `storm-${n + 1}`, password: PASSWORD }),
-        }).then(async (answer) => {
-          await answer.arrayBuffer();
-          return answer;
-        });
-        answers[status === 200 ? 'in' : status === 503 ? 'busy' : 'other']++;
-        // As a client does that reads the answer; one that does not is for the rate limit of its address.
-        if (status === 503) await delay(Number(headers.get('retry-after')) * 1000 * (1 + Math.random()));
-      }
-    });
+    const crowd: Crowd = { url: app, people: STORM, prefix: 'storm-', password: PASSWORD };
+    const thread = new Worker(new URL('crowd.js', import.meta.url), { workerData: crowd });
+    await once(thread, 'online');
     const latency = await reads(ms);
-    over = true;
-    await Promise.all(people);
+    thread.postMessage('over');
+    const [counted] = (await once(thread, 'message')) as [CrowdAnswers];
+    for (const kind of ['in', 'busy', 'other'] as const) answers[kind] += counted[kind];
     return latency;
   };
   await atMost(`p99 of a read while ${STORM} sign in at once, against its quiet value`, 5, 'ms', [

@@ -5,6 +5,7 @@ import jwt from 'jsonwebtoken';
 import { type Response } from 'supertest';
 import { type AuditEventView } from '../src/audit/log/audit-event.dto.js';
 import { KeyStore } from '../src/platform/crypto/key-store.js';
+import { LoginThrottle } from '../src/users/sessions/login-throttle.js';
 import { SessionDirectory } from '../src/users/sessions/session-directory.js';
 import { eventually } from './support/eventually.js';
 import { eventsOf } from './support/audit-events.js';
@@ -105,6 +106,7 @@ describe('signing in', () => {
   });
 
   it('U7: refuses a flood of logins at once instead of letting everything wait', async () => {
+    const attempts = jest.spyOn(t.app.get(LoginThrottle), 'attempt');
     // So many that more arrive than are served, however slowly they do on a busy machine.
     const answers = await Promise.all(
       Array.from({ length: availableParallelism() + 400 }, (_, i) => login(`flood-${i}`, 'whatever it may be')),
@@ -113,6 +115,9 @@ describe('signing in', () => {
     expect(busy.length).toBeGreaterThan(0);
     expect(answers.filter(({ status }) => status === 401).length).toBeGreaterThanOrEqual(64);
     expect(busy[0]!.body).toMatchObject({ code: 'login_busy' });
+    // Who is told to come back has cost the database nothing.
+    expect(attempts).toHaveBeenCalledTimes(answers.length - busy.length);
+    attempts.mockRestore();
     expect(busy[0]!.headers['retry-after']).toBe('1');
   });
 

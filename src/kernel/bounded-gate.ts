@@ -9,11 +9,6 @@ export class BoundedGate {
     private readonly refusal: () => Error,
   ) {}
 
-  /** Throws the refusal when the next task would be refused: for who has work to do before it, and would do it in vain. */
-  requireRoom(): void {
-    if (this.running >= this.limit && this.waiting.length >= this.queue) throw this.refusal();
-  }
-
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.running < this.limit) this.running++;
     else {

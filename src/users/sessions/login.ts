@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '../../kernel/app-error.js';
+import { BoundedGate } from '../../kernel/bounded-gate.js';
 import { UnitOfWork } from '../../platform/database/unit-of-work.js';
 import { type Credentials } from '../accounts/account.js';
 import { UsersRepository } from '../accounts/users.repository.js';
-import { PasswordHasher } from '../passwords/password-hasher.js';
+import { loginBusy, PasswordHasher } from '../passwords/password-hasher.js';
 import { LoginEvents } from './login-events.js';
 import { loginName } from './login-name.js';
 import { type Attempt, LoginThrottle } from './login-throttle.js';
@@ -19,9 +20,16 @@ interface Outcome {
   answer?: OpenedSession | PendingSignIn;
 }
 
+/** More than are hashed: what comes before and after is under way meanwhile. */
+const BESIDE_HASHING = 3;
+const QUEUE = 64;
+
 /** Signing in by username and password, the first of one or two steps. */
 @Injectable()
 export class Login {
+  /** So few that others still find connections to the database. */
+  private readonly gate: BoundedGate;
+
   constructor(
     private readonly work: UnitOfWork,
     private readonly users: UsersRepository,
@@ -29,15 +37,20 @@ export class Login {
     private readonly throttle: LoginThrottle,
     private readonly second: SecondStep,
     private readonly events: LoginEvents,
-  ) {}
+  ) {
+    this.gate = new BoundedGate(hasher.width + BESIDE_HASHING, QUEUE, loginBusy);
+  }
 
   /**
    * Opens a session, or asks for a second factor. Throws `login_failed`, the same and after the same work, whether the password is wrong,
-   * the account inactive or the name unknown; also what LoginThrottle.attempt() and AdministratorNetworks.require() throw.
+   * the account inactive or the name unknown; `login_busy` when too many wait already; also what LoginThrottle.attempt() and AdministratorNetworks.require() throw.
    */
   async signIn(typed: string, password: string, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
-    this.hasher.requireRoom();
-    const name = loginName(typed);
+    // Before anything is spent on one more, and without a connection to the database for those who wait.
+    return this.gate.run(() => this.attempt(loginName(typed), password, mode));
+  }
+
+  private attempt(name: string, password: string, mode: SignInMode): Promise<OpenedSession | PendingSignIn> {
     return this.throttle.attempt(name, async (attempt) => {
       const first = await this.once(name, password, mode, attempt);
       // Right, and then no longer: its hash was made anew by another login of this moment, or the password was changed.
