@@ -68,13 +68,15 @@ export function auditQuery(asked: AuditQuestion | readonly AuditQuestion[], slic
   const direction = slice.order === 'oldest' ? 'ASC' : 'DESC';
   const parts = questions.flatMap((question) => {
     const conditions = conditionsOf(question, slice, parameters);
-    return (['log', 'inbox'] as const).map(
-      (side) => `
-    (SELECT e.id, e.payload, e.recorded_at AS "recordedAt", ${side === 'log' ? 'true AS filed, e.seq' : 'false, NULL'}
-       FROM ${side === 'log' ? 'audit_log' : 'audit_inbox'} e
-      ${conditions[side].length > 0 ? `WHERE ${conditions[side].join(' AND ')}` : ''}
-      ORDER BY e.id ${direction} LIMIT ${most})`,
-    );
+    const words = wordConditions(question, parameters);
+    const log =
+      words.length > 0
+        ? wordsInLog({ conditions: conditions.log, words, order: `ORDER BY e.id ${direction}`, most, limit: slice.limit })
+        : `SELECT ${LOG_EVENT} FROM audit_log e ${where(conditions.log)} ORDER BY e.id ${direction} LIMIT ${most}`;
+    return [
+      `(${log})`,
+      `(SELECT e.id, e.payload, e.recorded_at, false, NULL FROM audit_inbox e ${where([...conditions.inbox, ...words])} ORDER BY e.id ${direction} LIMIT ${most})`,
+    ];
   });
   const sql = `
     SELECT id, payload, "recordedAt", filed, seq, (SELECT q.reason FROM audit_quarantine q WHERE q.id = page.id LIMIT 1) AS quarantined
@@ -83,9 +85,57 @@ export function auditQuery(asked: AuditQuestion | readonly AuditQuestion[], slic
   return { sql, parameters };
 }
 
+const LOG_EVENT = 'e.id, e.payload, e.recorded_at AS "recordedAt", true AS filed, e.seq';
+
+/** So many events are looked through before the index of words is asked: frequent words fill a page there. */
+const NEAR = 500;
+/** As many events are said to be wanted of those with certain words: see below. */
+const WANTED = 2000;
+
+interface WordsInLog {
+  conditions: readonly string[];
+  words: readonly string[];
+  order: string;
+  /** The parameter of `limit`. */
+  most: string;
+  limit: number;
+}
+
+/**
+ * The planner takes words it knows nothing of for far more frequent than they are, up to one event in two hundred. For the few of a page it
+ * would look for them through the whole log, which takes minutes; for two thousand, decided upon for themselves, it asks the index of words in
+ * logs of up to 80 million events, and looks for words it knows to be frequent at the end of the log.
+ */
+function wordsInLog({ conditions, words, order, most, limit }: WordsInLog): string {
+  return `
+    WITH near AS MATERIALIZED (
+      SELECT ${LOG_EVENT} FROM (SELECT * FROM audit_log e ${where(conditions)} ${order} LIMIT ${NEAR}) e ${where(words)} ${order} LIMIT ${most}
+    ), filled AS MATERIALIZED (
+      SELECT count(*) = ${most} AS yes FROM near
+    ), found AS MATERIALIZED (
+      SELECT ${LOG_EVENT} FROM audit_log e ${where([...conditions, ...words])} AND NOT (SELECT yes FROM filled) ${order}
+       LIMIT ${Math.max(WANTED, limit)}
+    )
+    SELECT e.* FROM near e WHERE (SELECT yes FROM filled)
+     UNION ALL
+    (SELECT e.* FROM found e ${order} LIMIT ${most})`;
+}
+
+function where(conditions: readonly string[]): string {
+  return conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+}
+
+/** The same on both sides. */
+function wordConditions({ text, actorName }: AuditQuestion, parameters: unknown[]): string[] {
+  const queries = [actorName === undefined ? undefined : nameQuery(actorName), text === undefined ? undefined : (textQuery(text) ?? '')];
+  return queries.flatMap((query) =>
+    query === undefined ? [] : [`audit_words(e.payload, e.names) @@ $${parameters.push(query)}::tsquery`],
+  );
+}
+
 /** For a query of one's own on the log alone: the filters as conditions on `e`, their values appended to the parameters. */
 export function logConditions(question: AuditQuestion, parameters: unknown[]): string[] {
-  return conditionsOf(question, {}, parameters, ['log']).log;
+  return [...conditionsOf(question, {}, parameters, ['log']).log, ...wordConditions(question, parameters)];
 }
 
 /**
@@ -96,6 +146,7 @@ export function sealedSince(instant: Date, parameters: unknown[]): string {
   return `(e.sealed_at IS NULL OR ${notSealedBefore(instant, parameters)})`;
 }
 
+/** All but those of words. */
 function conditionsOf(
   question: AuditQuestion,
   slice: Omit<Slice, 'limit'>,
@@ -103,58 +154,50 @@ function conditionsOf(
   sides: readonly Side[] = ['log', 'inbox'],
 ): Record<Side, string[]> {
   const conditions: Record<Side, string[]> = { log: [], inbox: [] };
-  const where = (value: unknown, condition: Condition): void => {
+  const add = (value: unknown, condition: Condition): void => {
     if (value === undefined) return;
     const parameter = `$${parameters.push(value)}`;
     for (const side of sides) conditions[side].push(condition(parameter, side));
   };
   const { action, actions, from, to, order, after, ceiling } = { ...question, ...slice };
 
-  where(question.actor, equals('actor_id'));
-  where(
-    question.actorName === undefined ? undefined : nameQuery(question.actorName),
-    (p) => `audit_words(e.payload, e.names) @@ ${p}::tsquery`,
-  );
+  add(question.actor, equals('actor_id'));
   const patterns = question.patterns ?? (action === undefined ? undefined : patternsOf(action));
-  if (!patterns) where(action, equals('action'));
+  if (!patterns) add(action, equals('action'));
   else {
     // The log by a list that its index can answer; the inbox, where an action may be that no list has yet, by the patterns themselves.
     conditions.log.push(`e.action = ANY ($${parameters.push([...(actions ?? [])])}::text[])`);
     if (sides.includes('inbox'))
       conditions.inbox.push(`${column('action', 'inbox')} LIKE ANY ($${parameters.push(patterns.map(likeOf))}::text[])`);
   }
-  where(question.category, equals('category'));
+  add(question.category, equals('category'));
   // It lies in two partitions at most.
-  where(question.category && auditClasses[question.category], (p) => `e.class IN (${p}::smallint, ${auditClasses.critical})`);
-  where(question.severity, equals('severity'));
+  add(question.category && auditClasses[question.category], (p) => `e.class IN (${p}::smallint, ${auditClasses.critical})`);
+  add(question.severity, equals('severity'));
   // The literal lets the planner use the index of what is notable.
-  where(
+  add(
     question.severities && [...question.severities],
     (p, s) => `${column('severity', s)} = ANY (${p}::text[]) AND ${column('severity', s)} <> 'info'`,
   );
-  where(question.outcome, equals('outcome'));
-  where(question.resourceType, equals('resource_type'));
-  where(question.resourceId, equals('resource_id'));
-  where(question.correlationId, equals('correlation_id'));
-  where(
+  add(question.outcome, equals('outcome'));
+  add(question.resourceType, equals('resource_type'));
+  add(question.resourceId, equals('resource_id'));
+  add(question.correlationId, equals('correlation_id'));
+  add(
     question.clientAddress?.replace(/^::ffff:(?=\d+\.)/i, ''),
     (p, side) => `${clientIp(side)} ${question.clientAddress?.includes('/') === true ? '<<=' : '='} ${p}::inet`,
   );
-  where(question.flag, (p, side) =>
+  add(question.flag, (p, side) =>
     side === 'log' ? `e.flags @> ARRAY[${p}]::text[] AND e.flags <> '{}'` : `audit_readable(e.payload) -> 'flags' @> to_jsonb(${p}::text)`,
   );
-  where(
-    question.text === undefined ? undefined : (textQuery(question.text) ?? ''),
-    (p) => `audit_words(e.payload, e.names) @@ ${p}::tsquery`,
-  );
-  where(from, (p, side) => `${occurredAt(side)} >= ${p}`);
-  where(to, (p, side) => `${occurredAt(side)} < ${p}`);
+  add(from, (p, side) => `${occurredAt(side)} >= ${p}`);
+  add(to, (p, side) => `${occurredAt(side)} < ${p}`);
   // So that months before are not visited: the log is partitioned by it.
   if (from) conditions.log.push(notSealedBefore(from, parameters));
-  where(from && lowestIdAt(from.getTime() - CLOCK_SLACK_MS), (p) => `e.id >= ${p}::uuid`);
-  where(to && lowestIdAt(to.getTime() + CLOCK_SLACK_MS), (p) => `e.id < ${p}::uuid`);
-  where(after, (p) => `e.id ${order === 'oldest' ? '>' : '<'} ${p}::uuid`);
-  where(ceiling, (p) => `e.id <= ${p}::uuid`);
+  add(from && lowestIdAt(from.getTime() - CLOCK_SLACK_MS), (p) => `e.id >= ${p}::uuid`);
+  add(to && lowestIdAt(to.getTime() + CLOCK_SLACK_MS), (p) => `e.id < ${p}::uuid`);
+  add(after, (p) => `e.id ${order === 'oldest' ? '>' : '<'} ${p}::uuid`);
+  add(ceiling, (p) => `e.id <= ${p}::uuid`);
   return conditions;
 }
 
