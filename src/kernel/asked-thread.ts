@@ -1,6 +1,6 @@
 import { Worker, type ResourceLimits } from 'node:worker_threads';
 
-/** A thread that answers one message with one message, in their order. */
+/** A thread that answers one message with one message, in their order. It keeps the process from ending while an answer is due, and only then. */
 export class AskedThread {
   private readonly worker: Worker;
   private readonly waiting: { resolve: (answer: unknown) => void; reject: (error: Error) => void }[] = [];
@@ -13,7 +13,11 @@ export class AskedThread {
     private readonly ended: () => void = () => undefined,
   ) {
     this.worker = new Worker(script, { resourceLimits });
-    this.worker.on('message', (answer: unknown) => this.waiting.shift()?.resolve(answer));
+    this.worker.unref();
+    this.worker.on('message', (answer: unknown) => {
+      this.waiting.shift()?.resolve(answer);
+      if (this.waiting.length === 0) this.worker.unref();
+    });
     this.worker.on('error', (error) => {
       this.fail(error);
     });
@@ -37,6 +41,7 @@ export class AskedThread {
       if (this.failure) reject(this.failure);
       else {
         this.worker.postMessage(question, given);
+        this.worker.ref();
         this.waiting.push({
           resolve: (said) => {
             resolve(said as T);
@@ -48,12 +53,6 @@ export class AskedThread {
     // Whoever asked may look later, when something else has failed before.
     answer.catch(() => undefined);
     return answer;
-  }
-
-  /** Whether it keeps the process from ending. */
-  hold(held: boolean): void {
-    if (held) this.worker.ref();
-    else this.worker.unref();
   }
 
   async end(): Promise<void> {

@@ -56,20 +56,18 @@ class FrameThread {
     return this.thread.ask<T>(order, [given]);
   }
 
-  /** One that is at work still was left in the middle of it. Nothing that rests keeps the process from ending. */
+  /** One that is at work still was left in the middle of it. */
   async leave(): Promise<void> {
     if (this.thread.asked > 0 || this.thread.isOver) {
       await this.end();
       return;
     }
-    this.thread.hold(false);
     this.rest = setTimeout(() => void this.end(), REST_MS).unref();
     FrameThread.rested.push(this);
   }
 
   wake(): this {
     clearTimeout(this.rest);
-    this.thread.hold(true);
     return this;
   }
 

@@ -30,17 +30,12 @@ export class Finishing {
 
   async packed(drafts: readonly Draft[]): Promise<PackedLeaves> {
     if (drafts.length < WORTH_A_THREAD) return packed(this.trail.finished(drafts));
-    const thread = this.running();
     try {
       const order: FinishingOrder = { drafts, writer: this.keys.auditWriter };
-      // Nothing else may keep a process going that ends.
-      thread.hold(true);
-      return await thread.ask<PackedLeaves>(order);
+      return await this.running().ask<PackedLeaves>(order);
     } catch (error) {
       this.log.error('the thread for events has ended: they are finished here', { error });
       return packed(this.trail.finished(drafts));
-    } finally {
-      if (thread.asked === 0) thread.hold(false);
     }
   }
 

@@ -25,15 +25,9 @@ export class HashingThreads {
 
   private async ask<T extends string | boolean>(order: HashingOrder): Promise<T> {
     const thread = [...this.threads].find(({ asked }) => asked === 0) ?? this.another();
-    // Nothing else may keep a process going that ends.
-    thread.hold(true);
-    try {
-      const answer = await thread.ask<HashingAnswer>(order);
-      if ('failed' in answer) throw new Error(answer.failed);
-      return answer.value as T;
-    } finally {
-      thread.hold(false);
-    }
+    const answer = await thread.ask<HashingAnswer>(order);
+    if ('failed' in answer) throw new Error(answer.failed);
+    return answer.value as T;
   }
 
   private another(): AskedThread {
